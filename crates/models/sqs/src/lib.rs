@@ -1,0 +1,1 @@
+//! kobel-model-sqs
