@@ -1,1 +1,22 @@
-//! kobel-wire
+//! AWS's wire protocols: from an HTTP request to a typed call of an operation and back.
+//!
+//! Each service's operations are described by constant tables ([`schema`]) which are generated from the public
+//! interface models. One reader and one writer per protocol walk these tables; the same tables drive the
+//! validation of inputs, the routing, and the list of what is supported. A service sees only plain structs.
+//!
+//! Invariants: only this crate and `front` know HTTP; no service logic here; nothing is read without a bound.
+
+mod api;
+mod call;
+mod error;
+pub mod schema;
+mod shaped;
+mod stream;
+mod value;
+
+pub use api::{Api, ApiBuilder};
+pub use call::{Call, Caller, Reply};
+pub use error::{Error, Fault};
+pub use shaped::{Operation, Shaped, Unshaped};
+pub use stream::ByteStream;
+pub use value::{Fields, Value};
