@@ -7,6 +7,8 @@
 //! Invariants: no async runtime; one thread per clock, which sleeps until the next timer and is woken by an
 //! earlier one; nothing polls.
 
+#![expect(clippy::disallowed_methods, reason = "the clock itself asks the operating system")]
+
 mod mode;
 mod timers;
 
