@@ -8,6 +8,7 @@
 
 mod api;
 mod call;
+mod convert;
 mod error;
 pub mod schema;
 mod shaped;
@@ -16,6 +17,7 @@ mod value;
 
 pub use api::{Api, ApiBuilder};
 pub use call::{Call, Caller, Reply};
+pub use convert::{Document, FromValue, IntoValue, Members};
 pub use error::{Error, Fault};
 pub use shaped::{Operation, Shaped, Unshaped};
 pub use stream::ByteStream;

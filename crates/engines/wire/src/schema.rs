@@ -1,6 +1,10 @@
 //! The constant tables that describe a service: what an operation is called, where its members travel, and
 //! which constraints they have. Generated from the interface models; nothing here is written by hand.
 
+mod build;
+
+pub use build::OPAQUE;
+
 /// How requests and replies are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
