@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -99,8 +100,6 @@ def test_a_received_message_is_hidden_until_its_visibility_is_changed(sqs, queue
 
 
 def test_a_long_poll_ends_when_a_message_arrives(sqs, server, queue):
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(sqs.receive_message, QueueUrl=queue, WaitTimeSeconds=20)
         wait_until(waiting.running)
