@@ -8,7 +8,6 @@ pub(crate) static AFTER_VALUE: Shape = Shape::String(Text::ANY);
 pub(crate) static AFTER_VALUE_FROM: Shape = Shape::String(Text::ANY.allowed(&["TEMPLATE"]));
 pub(crate) static ALLOWED_VALUE: Shape = Shape::String(Text::ANY);
 pub(crate) static ALLOWED_VALUES: Shape = Shape::List(List::of(&ALLOWED_VALUE));
-pub(crate) static ARN: Shape = Shape::String(Text::ANY);
 pub(crate) static ATTRIBUTE_CHANGE_TYPE: Shape = Shape::String(Text::ANY.allowed(&["Add", "Remove", "Modify", "SyncWithActual"]));
 pub(crate) static BEACON_STACK_OPERATION_STATUS: Shape = Shape::String(Text::ANY.allowed(&["IN_PROGRESS", "SUCCEEDED", "FAILED"]));
 pub(crate) static BEFORE_CONTEXT: Shape = Shape::String(Text::ANY);
@@ -65,20 +64,20 @@ pub(crate) static CREATE_CHANGE_SET_INPUT: Structure = Structure::new("CreateCha
     Member::new("UsePreviousTemplate", &USE_PREVIOUS_TEMPLATE),
     Member::new("Parameters", &PARAMETERS),
     Member::new("Capabilities", &CAPABILITIES),
-    Member::new("ResourceTypes", &RESOURCE_TYPES),
+    Member::new("ResourceTypes", &OPAQUE).ignored(),
     Member::new("RoleARN", &ROLE_ARN),
-    Member::new("RollbackConfiguration", &ROLLBACK_CONFIGURATION_SHAPE),
+    Member::new("RollbackConfiguration", &OPAQUE).ignored(),
     Member::new("NotificationARNs", &NOTIFICATION_ARNS),
     Member::new("Tags", &TAGS),
     Member::new("ChangeSetName", &CHANGE_SET_NAME).required(),
     Member::new("ClientToken", &CLIENT_TOKEN),
     Member::new("Description", &DESCRIPTION),
     Member::new("ChangeSetType", &CHANGE_SET_TYPE),
-    Member::new("ResourcesToImport", &RESOURCES_TO_IMPORT),
+    Member::new("ResourcesToImport", &OPAQUE).ignored(),
     Member::new("IncludeNestedStacks", &INCLUDE_NESTED_STACKS),
     Member::new("OnStackFailure", &ON_STACK_FAILURE),
-    Member::new("ImportExistingResources", &IMPORT_EXISTING_RESOURCES),
-    Member::new("DeploymentMode", &DEPLOYMENT_MODE),
+    Member::new("ImportExistingResources", &IMPORT_EXISTING_RESOURCES).ignored(),
+    Member::new("DeploymentMode", &DEPLOYMENT_MODE).ignored(),
 ]);
 pub(crate) static CREATE_CHANGE_SET_OUTPUT: Structure = Structure::new("CreateChangeSetOutput", &[
     Member::new("Id", &CHANGE_SET_ID),
@@ -90,15 +89,15 @@ pub(crate) static CREATE_STACK_INPUT: Structure = Structure::new("CreateStackInp
     Member::new("TemplateURL", &TEMPLATE_URL),
     Member::new("Parameters", &PARAMETERS),
     Member::new("DisableRollback", &DISABLE_ROLLBACK),
-    Member::new("RollbackConfiguration", &ROLLBACK_CONFIGURATION_SHAPE),
+    Member::new("RollbackConfiguration", &OPAQUE).ignored(),
     Member::new("TimeoutInMinutes", &TIMEOUT_MINUTES),
     Member::new("NotificationARNs", &NOTIFICATION_ARNS),
     Member::new("Capabilities", &CAPABILITIES),
-    Member::new("ResourceTypes", &RESOURCE_TYPES),
+    Member::new("ResourceTypes", &OPAQUE).ignored(),
     Member::new("RoleARN", &ROLE_ARN),
     Member::new("OnFailure", &ON_FAILURE),
-    Member::new("StackPolicyBody", &STACK_POLICY_BODY),
-    Member::new("StackPolicyURL", &STACK_POLICY_URL),
+    Member::new("StackPolicyBody", &STACK_POLICY_BODY).ignored(),
+    Member::new("StackPolicyURL", &STACK_POLICY_URL).ignored(),
     Member::new("Tags", &TAGS),
     Member::new("ClientRequestToken", &CLIENT_REQUEST_TOKEN),
     Member::new("EnableTerminationProtection", &ENABLE_TERMINATION_PROTECTION),
@@ -144,7 +143,7 @@ pub(crate) static DESCRIBE_CHANGE_SET_OUTPUT: Structure = Structure::new("Descri
     Member::new("StatusReason", &CHANGE_SET_STATUS_REASON),
     Member::new("StackDriftStatus", &STACK_DRIFT_STATUS),
     Member::new("NotificationARNs", &NOTIFICATION_ARNS),
-    Member::new("RollbackConfiguration", &ROLLBACK_CONFIGURATION_SHAPE),
+    Member::new("RollbackConfiguration", &OPAQUE).ignored(),
     Member::new("Capabilities", &CAPABILITIES),
     Member::new("Tags", &TAGS),
     Member::new("Changes", &CHANGES),
@@ -243,9 +242,9 @@ pub(crate) static GET_TEMPLATE_SUMMARY_INPUT: Structure = Structure::new("GetTem
     Member::new("TemplateBody", &TEMPLATE_BODY),
     Member::new("TemplateURL", &TEMPLATE_URL),
     Member::new("StackName", &STACK_NAME_OR_ID),
-    Member::new("StackSetName", &STACK_SET_NAME_OR_ID),
-    Member::new("CallAs", &CALL_AS),
-    Member::new("TemplateSummaryConfig", &TEMPLATE_SUMMARY_CONFIG_SHAPE),
+    Member::new("StackSetName", &STACK_SET_NAME_OR_ID).ignored(),
+    Member::new("CallAs", &CALL_AS).ignored(),
+    Member::new("TemplateSummaryConfig", &OPAQUE).ignored(),
 ]);
 pub(crate) static GET_TEMPLATE_SUMMARY_OUTPUT: Structure = Structure::new("GetTemplateSummaryOutput", &[
     Member::new("Parameters", &PARAMETER_DECLARATIONS),
@@ -326,7 +325,6 @@ pub(crate) static MODULE_INFO: Structure = Structure::new("ModuleInfo", &[
     Member::new("LogicalIdHierarchy", &LOGICAL_ID_HIERARCHY),
 ]);
 static MODULE_INFO_SHAPE: Shape = Shape::Structure(&MODULE_INFO);
-pub(crate) static MONITORING_TIME_IN_MINUTES: Shape = Shape::Integer(Range::ANY.min(0).max(180));
 pub(crate) static NEXT_TOKEN: Shape = Shape::String(Text::ANY.min(1).max(1024));
 pub(crate) static NO_ECHO: Shape = Shape::Boolean;
 pub(crate) static NOTIFICATION_ARN: Shape = Shape::String(Text::ANY);
@@ -447,9 +445,7 @@ pub(crate) static RESOURCE_DRIFT_IGNORED_ATTRIBUTE: Structure = Structure::new("
 static RESOURCE_DRIFT_IGNORED_ATTRIBUTE_SHAPE: Shape = Shape::Structure(&RESOURCE_DRIFT_IGNORED_ATTRIBUTE);
 pub(crate) static RESOURCE_DRIFT_IGNORED_ATTRIBUTES: Shape = Shape::List(List::of(&RESOURCE_DRIFT_IGNORED_ATTRIBUTE_SHAPE));
 pub(crate) static RESOURCE_DRIFT_PREVIOUS_VALUE: Shape = Shape::String(Text::ANY);
-pub(crate) static RESOURCE_IDENTIFIER_PROPERTIES: Shape = Shape::Map(Map::of(&RESOURCE_IDENTIFIER_PROPERTY_KEY, &RESOURCE_IDENTIFIER_PROPERTY_VALUE).min(1).max(256));
 pub(crate) static RESOURCE_IDENTIFIER_PROPERTY_KEY: Shape = Shape::String(Text::ANY.min(1).max(2048));
-pub(crate) static RESOURCE_IDENTIFIER_PROPERTY_VALUE: Shape = Shape::String(Text::ANY.min(1).max(2048));
 pub(crate) static RESOURCE_IDENTIFIER_SUMMARIES: Shape = Shape::List(List::of(&RESOURCE_IDENTIFIER_SUMMARY_SHAPE));
 pub(crate) static RESOURCE_IDENTIFIER_SUMMARY: Structure = Structure::new("ResourceIdentifierSummary", &[
     Member::new("ResourceType", &RESOURCE_TYPE),
@@ -475,29 +471,11 @@ pub(crate) static RESOURCE_TARGET_DEFINITION: Structure = Structure::new("Resour
     Member::new("AttributeChangeType", &ATTRIBUTE_CHANGE_TYPE),
 ]);
 static RESOURCE_TARGET_DEFINITION_SHAPE: Shape = Shape::Structure(&RESOURCE_TARGET_DEFINITION);
-pub(crate) static RESOURCE_TO_IMPORT: Structure = Structure::new("ResourceToImport", &[
-    Member::new("ResourceType", &RESOURCE_TYPE).required(),
-    Member::new("LogicalResourceId", &LOGICAL_RESOURCE_ID).required(),
-    Member::new("ResourceIdentifier", &RESOURCE_IDENTIFIER_PROPERTIES).required(),
-]);
-static RESOURCE_TO_IMPORT_SHAPE: Shape = Shape::Structure(&RESOURCE_TO_IMPORT);
 pub(crate) static RESOURCE_TYPE: Shape = Shape::String(Text::ANY.min(1).max(256));
 pub(crate) static RESOURCE_TYPES: Shape = Shape::List(List::of(&RESOURCE_TYPE));
-pub(crate) static RESOURCES_TO_IMPORT: Shape = Shape::List(List::of(&RESOURCE_TO_IMPORT_SHAPE).max(200));
 pub(crate) static RETAIN_EXCEPT_ON_CREATE: Shape = Shape::Boolean;
 pub(crate) static RETAIN_RESOURCES: Shape = Shape::List(List::of(&LOGICAL_RESOURCE_ID));
 pub(crate) static ROLE_ARN: Shape = Shape::String(Text::ANY.min(20).max(2048));
-pub(crate) static ROLLBACK_CONFIGURATION: Structure = Structure::new("RollbackConfiguration", &[
-    Member::new("RollbackTriggers", &ROLLBACK_TRIGGERS),
-    Member::new("MonitoringTimeInMinutes", &MONITORING_TIME_IN_MINUTES),
-]);
-static ROLLBACK_CONFIGURATION_SHAPE: Shape = Shape::Structure(&ROLLBACK_CONFIGURATION);
-pub(crate) static ROLLBACK_TRIGGER: Structure = Structure::new("RollbackTrigger", &[
-    Member::new("Arn", &ARN).required(),
-    Member::new("Type", &TYPE).required(),
-]);
-static ROLLBACK_TRIGGER_SHAPE: Shape = Shape::Structure(&ROLLBACK_TRIGGER);
-pub(crate) static ROLLBACK_TRIGGERS: Shape = Shape::List(List::of(&ROLLBACK_TRIGGER_SHAPE).max(5));
 pub(crate) static SCOPE: Shape = Shape::List(List::of(&RESOURCE_ATTRIBUTE));
 pub(crate) static STACK: Structure = Structure::new("Stack", &[
     Member::new("StackId", &STACK_ID),
@@ -508,7 +486,7 @@ pub(crate) static STACK: Structure = Structure::new("Stack", &[
     Member::new("CreationTime", &CREATION_TIME).required(),
     Member::new("DeletionTime", &DELETION_TIME),
     Member::new("LastUpdatedTime", &LAST_UPDATED_TIME),
-    Member::new("RollbackConfiguration", &ROLLBACK_CONFIGURATION_SHAPE),
+    Member::new("RollbackConfiguration", &OPAQUE).ignored(),
     Member::new("StackStatus", &STACK_STATUS).required(),
     Member::new("StackStatusReason", &STACK_STATUS_REASON),
     Member::new("DisableRollback", &DISABLE_ROLLBACK),
@@ -663,32 +641,26 @@ pub(crate) static TEMPLATE_PARAMETER: Structure = Structure::new("TemplateParame
 static TEMPLATE_PARAMETER_SHAPE: Shape = Shape::Structure(&TEMPLATE_PARAMETER);
 pub(crate) static TEMPLATE_PARAMETERS: Shape = Shape::List(List::of(&TEMPLATE_PARAMETER_SHAPE));
 pub(crate) static TEMPLATE_STAGE: Shape = Shape::String(Text::ANY.allowed(&["Original", "Processed"]));
-pub(crate) static TEMPLATE_SUMMARY_CONFIG: Structure = Structure::new("TemplateSummaryConfig", &[
-    Member::new("TreatUnrecognizedResourceTypesAsWarnings", &TREAT_UNRECOGNIZED_RESOURCE_TYPES_AS_WARNINGS),
-]);
-static TEMPLATE_SUMMARY_CONFIG_SHAPE: Shape = Shape::Structure(&TEMPLATE_SUMMARY_CONFIG);
 pub(crate) static TEMPLATE_URL: Shape = Shape::String(Text::ANY.min(1).max(5120));
 pub(crate) static TIMEOUT_MINUTES: Shape = Shape::Integer(Range::ANY.min(1));
 pub(crate) static TIMESTAMP: Shape = Shape::Timestamp(TimestampForm::Default);
 pub(crate) static TRANSFORM_NAME: Shape = Shape::String(Text::ANY);
 pub(crate) static TRANSFORMS_LIST: Shape = Shape::List(List::of(&TRANSFORM_NAME));
-pub(crate) static TREAT_UNRECOGNIZED_RESOURCE_TYPES_AS_WARNINGS: Shape = Shape::Boolean;
-pub(crate) static TYPE: Shape = Shape::String(Text::ANY);
 pub(crate) static TYPE_HIERARCHY: Shape = Shape::String(Text::ANY);
 pub(crate) static UPDATE_STACK_INPUT: Structure = Structure::new("UpdateStackInput", &[
     Member::new("StackName", &STACK_NAME).required(),
     Member::new("TemplateBody", &TEMPLATE_BODY),
     Member::new("TemplateURL", &TEMPLATE_URL),
     Member::new("UsePreviousTemplate", &USE_PREVIOUS_TEMPLATE),
-    Member::new("StackPolicyDuringUpdateBody", &STACK_POLICY_DURING_UPDATE_BODY),
-    Member::new("StackPolicyDuringUpdateURL", &STACK_POLICY_DURING_UPDATE_URL),
+    Member::new("StackPolicyDuringUpdateBody", &STACK_POLICY_DURING_UPDATE_BODY).ignored(),
+    Member::new("StackPolicyDuringUpdateURL", &STACK_POLICY_DURING_UPDATE_URL).ignored(),
     Member::new("Parameters", &PARAMETERS),
     Member::new("Capabilities", &CAPABILITIES),
-    Member::new("ResourceTypes", &RESOURCE_TYPES),
+    Member::new("ResourceTypes", &OPAQUE).ignored(),
     Member::new("RoleARN", &ROLE_ARN),
-    Member::new("RollbackConfiguration", &ROLLBACK_CONFIGURATION_SHAPE),
-    Member::new("StackPolicyBody", &STACK_POLICY_BODY),
-    Member::new("StackPolicyURL", &STACK_POLICY_URL),
+    Member::new("RollbackConfiguration", &OPAQUE).ignored(),
+    Member::new("StackPolicyBody", &STACK_POLICY_BODY).ignored(),
+    Member::new("StackPolicyURL", &STACK_POLICY_URL).ignored(),
     Member::new("NotificationARNs", &NOTIFICATION_ARNS),
     Member::new("Tags", &TAGS),
     Member::new("DisableRollback", &DISABLE_ROLLBACK),

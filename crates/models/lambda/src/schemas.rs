@@ -51,11 +51,6 @@ pub(crate) static ALIAS_ROUTING_CONFIGURATION: Structure = Structure::new("Alias
     Member::new("AdditionalVersionWeights", &ADDITIONAL_VERSION_WEIGHTS),
 ]);
 static ALIAS_ROUTING_CONFIGURATION_SHAPE: Shape = Shape::Structure(&ALIAS_ROUTING_CONFIGURATION);
-pub(crate) static AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG: Structure = Structure::new("AmazonManagedKafkaEventSourceConfig", &[
-    Member::new("ConsumerGroupId", &URI),
-    Member::new("SchemaRegistryConfig", &KAFKA_SCHEMA_REGISTRY_CONFIG_SHAPE),
-]);
-static AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE: Shape = Shape::Structure(&AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG);
 pub(crate) static APPLICATION_LOG_LEVEL: Shape = Shape::String(Text::ANY.allowed(&["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]));
 pub(crate) static ARCHITECTURE: Shape = Shape::String(Text::ANY.allowed(&["x86_64", "arm64"]));
 pub(crate) static ARCHITECTURES_LIST: Shape = Shape::List(List::of(&ARCHITECTURE).min(1).max(1));
@@ -64,13 +59,7 @@ pub(crate) static BATCH_SIZE: Shape = Shape::Integer(Range::ANY.min(1).max(10000
 pub(crate) static BISECT_BATCH_ON_FUNCTION_ERROR: Shape = Shape::Boolean;
 pub(crate) static BLOB: Shape = Shape::Blob { min: 0, max: None, streaming: false };
 pub(crate) static BOOLEAN: Shape = Shape::Boolean;
-pub(crate) static CAPACITY_PROVIDER_ARN: Shape = Shape::String(Text::ANY.min(1).max(140).pattern(r"arn:aws[a-zA-Z-]*:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:capacity-provider:[a-zA-Z0-9-_]+"));
-pub(crate) static CAPACITY_PROVIDER_CONFIG: Structure = Structure::new("CapacityProviderConfig", &[
-    Member::new("LambdaManagedInstancesCapacityProviderConfig", &LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG_SHAPE).required(),
-]);
-static CAPACITY_PROVIDER_CONFIG_SHAPE: Shape = Shape::Structure(&CAPACITY_PROVIDER_CONFIG);
 pub(crate) static CODE_SIGNING_CONFIG_ARN: Shape = Shape::String(Text::ANY.max(200).pattern(r"arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso(b?)))?-[a-z]+-\d{1}:\d{12}:code-signing-config:csc-[a-z0-9]{17}"));
-pub(crate) static COLLECTION_NAME: Shape = Shape::String(Text::ANY.min(1).max(57).pattern(r"(^(?!(system\x2e)))(^[_a-zA-Z0-9])([^$]*)"));
 pub(crate) static CONCURRENCY: Structure = Structure::new("Concurrency", &[
     Member::new("ReservedConcurrentExecutions", &RESERVED_CONCURRENT_EXECUTIONS),
 ]);
@@ -98,19 +87,19 @@ pub(crate) static CREATE_EVENT_SOURCE_MAPPING_REQUEST: Structure = Structure::ne
     Member::new("MaximumRetryAttempts", &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING),
     Member::new("Tags", &TAGS),
     Member::new("TumblingWindowInSeconds", &TUMBLING_WINDOW_IN_SECONDS),
-    Member::new("Topics", &TOPICS),
-    Member::new("Queues", &QUEUES),
-    Member::new("SourceAccessConfigurations", &SOURCE_ACCESS_CONFIGURATIONS),
-    Member::new("SelfManagedEventSource", &SELF_MANAGED_EVENT_SOURCE_SHAPE),
+    Member::new("Topics", &OPAQUE).ignored(),
+    Member::new("Queues", &OPAQUE).ignored(),
+    Member::new("SourceAccessConfigurations", &OPAQUE).ignored(),
+    Member::new("SelfManagedEventSource", &OPAQUE).ignored(),
     Member::new("FunctionResponseTypes", &FUNCTION_RESPONSE_TYPE_LIST),
-    Member::new("AmazonManagedKafkaEventSourceConfig", &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE),
-    Member::new("SelfManagedKafkaEventSourceConfig", &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE),
+    Member::new("AmazonManagedKafkaEventSourceConfig", &OPAQUE).ignored(),
+    Member::new("SelfManagedKafkaEventSourceConfig", &OPAQUE).ignored(),
     Member::new("ScalingConfig", &SCALING_CONFIG_SHAPE),
-    Member::new("DocumentDBEventSourceConfig", &DOCUMENT_DB_EVENT_SOURCE_CONFIG_SHAPE),
-    Member::new("KMSKeyArn", &KMS_KEY_ARN),
-    Member::new("MetricsConfig", &EVENT_SOURCE_MAPPING_METRICS_CONFIG_SHAPE),
-    Member::new("LoggingConfig", &EVENT_SOURCE_MAPPING_LOGGING_CONFIG_SHAPE),
-    Member::new("ProvisionedPollerConfig", &PROVISIONED_POLLER_CONFIG_SHAPE),
+    Member::new("DocumentDBEventSourceConfig", &OPAQUE).ignored(),
+    Member::new("KMSKeyArn", &KMS_KEY_ARN).ignored(),
+    Member::new("MetricsConfig", &OPAQUE).ignored(),
+    Member::new("LoggingConfig", &OPAQUE).ignored(),
+    Member::new("ProvisionedPollerConfig", &OPAQUE).ignored(),
 ]);
 pub(crate) static CREATE_FUNCTION_REQUEST: Structure = Structure::new("CreateFunctionRequest", &[
     Member::new("FunctionName", &FUNCTION_NAME).required(),
@@ -130,19 +119,18 @@ pub(crate) static CREATE_FUNCTION_REQUEST: Structure = Structure::new("CreateFun
     Member::new("TracingConfig", &TRACING_CONFIG_SHAPE),
     Member::new("Tags", &TAGS),
     Member::new("Layers", &LAYER_LIST),
-    Member::new("FileSystemConfigs", &FILE_SYSTEM_CONFIG_LIST),
+    Member::new("FileSystemConfigs", &OPAQUE).ignored(),
     Member::new("ImageConfig", &IMAGE_CONFIG_SHAPE),
-    Member::new("CodeSigningConfigArn", &CODE_SIGNING_CONFIG_ARN),
+    Member::new("CodeSigningConfigArn", &CODE_SIGNING_CONFIG_ARN).ignored(),
     Member::new("Architectures", &ARCHITECTURES_LIST),
     Member::new("EphemeralStorage", &EPHEMERAL_STORAGE_SHAPE),
     Member::new("SnapStart", &SNAP_START_SHAPE),
     Member::new("LoggingConfig", &LOGGING_CONFIG_SHAPE),
-    Member::new("CapacityProviderConfig", &CAPACITY_PROVIDER_CONFIG_SHAPE),
-    Member::new("PublishTo", &FUNCTION_VERSION_LATEST_PUBLISHED),
-    Member::new("DurableConfig", &DURABLE_CONFIG_SHAPE),
-    Member::new("TenancyConfig", &TENANCY_CONFIG_SHAPE),
+    Member::new("CapacityProviderConfig", &OPAQUE).ignored(),
+    Member::new("PublishTo", &FUNCTION_VERSION_LATEST_PUBLISHED).ignored(),
+    Member::new("DurableConfig", &OPAQUE).ignored(),
+    Member::new("TenancyConfig", &OPAQUE).ignored(),
 ]);
-pub(crate) static DATABASE_NAME: Shape = Shape::String(Text::ANY.min(1).max(63).pattern(r"[^ /\.$\x22]*"));
 pub(crate) static DATE: Shape = Shape::Timestamp(TimestampForm::Default);
 pub(crate) static DEAD_LETTER_CONFIG: Structure = Structure::new("DeadLetterConfig", &[
     Member::new("TargetArn", &RESOURCE_ARN),
@@ -176,24 +164,9 @@ pub(crate) static DESTINATION_CONFIG: Structure = Structure::new("DestinationCon
     Member::new("OnFailure", &ON_FAILURE_SHAPE),
 ]);
 static DESTINATION_CONFIG_SHAPE: Shape = Shape::Structure(&DESTINATION_CONFIG);
-pub(crate) static DOCUMENT_DB_EVENT_SOURCE_CONFIG: Structure = Structure::new("DocumentDBEventSourceConfig", &[
-    Member::new("DatabaseName", &DATABASE_NAME),
-    Member::new("CollectionName", &COLLECTION_NAME),
-    Member::new("FullDocument", &FULL_DOCUMENT),
-]);
-static DOCUMENT_DB_EVENT_SOURCE_CONFIG_SHAPE: Shape = Shape::Structure(&DOCUMENT_DB_EVENT_SOURCE_CONFIG);
-pub(crate) static DURABLE_CONFIG: Structure = Structure::new("DurableConfig", &[
-    Member::new("RetentionPeriodInDays", &RETENTION_PERIOD_IN_DAYS),
-    Member::new("ExecutionTimeout", &EXECUTION_TIMEOUT),
-]);
-static DURABLE_CONFIG_SHAPE: Shape = Shape::Structure(&DURABLE_CONFIG);
 pub(crate) static DURABLE_EXECUTION_ARN: Shape = Shape::String(Text::ANY.min(1).max(1024).pattern(r"arn:([a-zA-Z0-9-]+):lambda:([a-zA-Z0-9-]+):(\d{12}):function:([a-zA-Z0-9_-]+):(\$LATEST(?:\.PUBLISHED)?|[0-9]+)/durable-execution/([a-zA-Z0-9_-]+)/([a-zA-Z0-9_-]+)"));
 pub(crate) static DURABLE_EXECUTION_NAME: Shape = Shape::String(Text::ANY.min(1).max(64).pattern("[a-zA-Z0-9-_]+"));
 pub(crate) static ENABLED: Shape = Shape::Boolean;
-pub(crate) static END_POINT_TYPE: Shape = Shape::String(Text::ANY.allowed(&["KAFKA_BOOTSTRAP_SERVERS"]));
-pub(crate) static ENDPOINT: Shape = Shape::String(Text::ANY.min(1).max(300).pattern(r"(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\-]*[A-Za-z0-9]):[0-9]{1,5}"));
-pub(crate) static ENDPOINT_LISTS: Shape = Shape::List(List::of(&ENDPOINT).min(1).max(10));
-pub(crate) static ENDPOINTS: Shape = Shape::Map(Map::of(&END_POINT_TYPE, &ENDPOINT_LISTS).min(1).max(2));
 pub(crate) static ENVIRONMENT: Structure = Structure::new("Environment", &[
     Member::new("Variables", &ENVIRONMENT_VARIABLES),
 ]);
@@ -232,50 +205,30 @@ pub(crate) static EVENT_SOURCE_MAPPING_CONFIGURATION: Structure = Structure::new
     Member::new("State", &STRING),
     Member::new("StateTransitionReason", &STRING),
     Member::new("DestinationConfig", &DESTINATION_CONFIG_SHAPE),
-    Member::new("Topics", &TOPICS),
-    Member::new("Queues", &QUEUES),
-    Member::new("SourceAccessConfigurations", &SOURCE_ACCESS_CONFIGURATIONS),
-    Member::new("SelfManagedEventSource", &SELF_MANAGED_EVENT_SOURCE_SHAPE),
+    Member::new("Topics", &OPAQUE).ignored(),
+    Member::new("Queues", &OPAQUE).ignored(),
+    Member::new("SourceAccessConfigurations", &OPAQUE).ignored(),
+    Member::new("SelfManagedEventSource", &OPAQUE).ignored(),
     Member::new("MaximumRecordAgeInSeconds", &MAXIMUM_RECORD_AGE_IN_SECONDS),
     Member::new("BisectBatchOnFunctionError", &BISECT_BATCH_ON_FUNCTION_ERROR),
     Member::new("MaximumRetryAttempts", &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING),
     Member::new("TumblingWindowInSeconds", &TUMBLING_WINDOW_IN_SECONDS),
     Member::new("FunctionResponseTypes", &FUNCTION_RESPONSE_TYPE_LIST),
-    Member::new("AmazonManagedKafkaEventSourceConfig", &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE),
-    Member::new("SelfManagedKafkaEventSourceConfig", &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE),
+    Member::new("AmazonManagedKafkaEventSourceConfig", &OPAQUE).ignored(),
+    Member::new("SelfManagedKafkaEventSourceConfig", &OPAQUE).ignored(),
     Member::new("ScalingConfig", &SCALING_CONFIG_SHAPE),
-    Member::new("DocumentDBEventSourceConfig", &DOCUMENT_DB_EVENT_SOURCE_CONFIG_SHAPE),
-    Member::new("KMSKeyArn", &KMS_KEY_ARN),
-    Member::new("FilterCriteriaError", &FILTER_CRITERIA_ERROR_SHAPE),
+    Member::new("DocumentDBEventSourceConfig", &OPAQUE).ignored(),
+    Member::new("KMSKeyArn", &KMS_KEY_ARN).ignored(),
+    Member::new("FilterCriteriaError", &OPAQUE).ignored(),
     Member::new("EventSourceMappingArn", &EVENT_SOURCE_MAPPING_ARN),
-    Member::new("MetricsConfig", &EVENT_SOURCE_MAPPING_METRICS_CONFIG_SHAPE),
-    Member::new("LoggingConfig", &EVENT_SOURCE_MAPPING_LOGGING_CONFIG_SHAPE),
-    Member::new("ProvisionedPollerConfig", &PROVISIONED_POLLER_CONFIG_SHAPE),
+    Member::new("MetricsConfig", &OPAQUE).ignored(),
+    Member::new("LoggingConfig", &OPAQUE).ignored(),
+    Member::new("ProvisionedPollerConfig", &OPAQUE).ignored(),
 ]);
 static EVENT_SOURCE_MAPPING_CONFIGURATION_SHAPE: Shape = Shape::Structure(&EVENT_SOURCE_MAPPING_CONFIGURATION);
-pub(crate) static EVENT_SOURCE_MAPPING_LOGGING_CONFIG: Structure = Structure::new("EventSourceMappingLoggingConfig", &[
-    Member::new("SystemLogLevel", &EVENT_SOURCE_MAPPING_SYSTEM_LOG_LEVEL),
-]);
-static EVENT_SOURCE_MAPPING_LOGGING_CONFIG_SHAPE: Shape = Shape::Structure(&EVENT_SOURCE_MAPPING_LOGGING_CONFIG);
-pub(crate) static EVENT_SOURCE_MAPPING_METRIC: Shape = Shape::String(Text::ANY.allowed(&["EventCount", "ErrorCount", "KafkaMetrics"]));
-pub(crate) static EVENT_SOURCE_MAPPING_METRIC_LIST: Shape = Shape::List(List::of(&EVENT_SOURCE_MAPPING_METRIC).max(3));
-pub(crate) static EVENT_SOURCE_MAPPING_METRICS_CONFIG: Structure = Structure::new("EventSourceMappingMetricsConfig", &[
-    Member::new("Metrics", &EVENT_SOURCE_MAPPING_METRIC_LIST),
-]);
-static EVENT_SOURCE_MAPPING_METRICS_CONFIG_SHAPE: Shape = Shape::Structure(&EVENT_SOURCE_MAPPING_METRICS_CONFIG);
-pub(crate) static EVENT_SOURCE_MAPPING_SYSTEM_LOG_LEVEL: Shape = Shape::String(Text::ANY.allowed(&["DEBUG", "INFO", "WARN"]));
 pub(crate) static EVENT_SOURCE_MAPPINGS_LIST: Shape = Shape::List(List::of(&EVENT_SOURCE_MAPPING_CONFIGURATION_SHAPE));
 pub(crate) static EVENT_SOURCE_POSITION: Shape = Shape::String(Text::ANY.allowed(&["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]));
 pub(crate) static EVENT_SOURCE_TOKEN: Shape = Shape::String(Text::ANY.max(256).pattern(r"[a-zA-Z0-9._\-]+"));
-pub(crate) static EXECUTION_ENVIRONMENT_MEMORY_GI_B_PER_V_CPU: Shape = Shape::Double;
-pub(crate) static EXECUTION_TIMEOUT: Shape = Shape::Integer(Range::ANY.min(1).max(31622400));
-pub(crate) static FILE_SYSTEM_ARN: Shape = Shape::String(Text::ANY.max(256).pattern(r"arn:aws[a-zA-Z-]*:elasticfilesystem:[a-z]{2}((-gov)|(-iso(b?)))?-[a-z]+-\d{1}:\d{12}:access-point/fsap-[a-f0-9]{17}$|^arn:aws[-a-z]*:s3files:[0-9a-z-:]+:file-system/fs-[0-9a-f]{17,40}/access-point/fsap-[0-9a-f]{17,40}"));
-pub(crate) static FILE_SYSTEM_CONFIG: Structure = Structure::new("FileSystemConfig", &[
-    Member::new("Arn", &FILE_SYSTEM_ARN).required(),
-    Member::new("LocalMountPath", &LOCAL_MOUNT_PATH).required(),
-]);
-static FILE_SYSTEM_CONFIG_SHAPE: Shape = Shape::Structure(&FILE_SYSTEM_CONFIG);
-pub(crate) static FILE_SYSTEM_CONFIG_LIST: Shape = Shape::List(List::of(&FILE_SYSTEM_CONFIG_SHAPE).max(1));
 pub(crate) static FILTER: Structure = Structure::new("Filter", &[
     Member::new("Pattern", &PATTERN),
 ]);
@@ -284,15 +237,7 @@ pub(crate) static FILTER_CRITERIA: Structure = Structure::new("FilterCriteria", 
     Member::new("Filters", &FILTER_LIST),
 ]);
 static FILTER_CRITERIA_SHAPE: Shape = Shape::Structure(&FILTER_CRITERIA);
-pub(crate) static FILTER_CRITERIA_ERROR: Structure = Structure::new("FilterCriteriaError", &[
-    Member::new("ErrorCode", &FILTER_CRITERIA_ERROR_CODE),
-    Member::new("Message", &FILTER_CRITERIA_ERROR_MESSAGE),
-]);
-static FILTER_CRITERIA_ERROR_SHAPE: Shape = Shape::Structure(&FILTER_CRITERIA_ERROR);
-pub(crate) static FILTER_CRITERIA_ERROR_CODE: Shape = Shape::String(Text::ANY.min(10).max(50).pattern("[A-Za-z]+Exception"));
-pub(crate) static FILTER_CRITERIA_ERROR_MESSAGE: Shape = Shape::String(Text::ANY.min(10).max(2048).pattern(".*"));
 pub(crate) static FILTER_LIST: Shape = Shape::List(List::of(&FILTER_SHAPE));
-pub(crate) static FULL_DOCUMENT: Shape = Shape::String(Text::ANY.allowed(&["UpdateLookup", "Default"]));
 pub(crate) static FUNCTION_ARN: Shape = Shape::String(Text::ANY.max(10000).pattern(r"arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?"));
 pub(crate) static FUNCTION_CODE: Structure = Structure::new("FunctionCode", &[
     Member::new("ZipFile", &BLOB),
@@ -300,7 +245,7 @@ pub(crate) static FUNCTION_CODE: Structure = Structure::new("FunctionCode", &[
     Member::new("S3Key", &S3_KEY),
     Member::new("S3ObjectVersion", &S3_OBJECT_VERSION),
     Member::new("ImageUri", &STRING),
-    Member::new("SourceKMSKeyArn", &KMS_KEY_ARN),
+    Member::new("SourceKMSKeyArn", &KMS_KEY_ARN).ignored(),
 ]);
 static FUNCTION_CODE_SHAPE: Shape = Shape::Structure(&FUNCTION_CODE);
 pub(crate) static FUNCTION_CODE_LOCATION: Structure = Structure::new("FunctionCodeLocation", &[
@@ -308,7 +253,7 @@ pub(crate) static FUNCTION_CODE_LOCATION: Structure = Structure::new("FunctionCo
     Member::new("Location", &STRING),
     Member::new("ImageUri", &STRING),
     Member::new("ResolvedImageUri", &STRING),
-    Member::new("SourceKMSKeyArn", &STRING),
+    Member::new("SourceKMSKeyArn", &STRING).ignored(),
 ]);
 static FUNCTION_CODE_LOCATION_SHAPE: Shape = Shape::Structure(&FUNCTION_CODE_LOCATION);
 pub(crate) static FUNCTION_CONFIGURATION: Structure = Structure::new("FunctionConfiguration", &[
@@ -329,7 +274,7 @@ pub(crate) static FUNCTION_CONFIGURATION: Structure = Structure::new("FunctionCo
     Member::new("Environment", &ENVIRONMENT_RESPONSE_SHAPE),
     Member::new("KMSKeyArn", &KMS_KEY_ARN),
     Member::new("TracingConfig", &TRACING_CONFIG_RESPONSE_SHAPE),
-    Member::new("MasterArn", &FUNCTION_ARN),
+    Member::new("MasterArn", &FUNCTION_ARN).ignored(),
     Member::new("RevisionId", &STRING),
     Member::new("Layers", &LAYERS_REFERENCE_LIST),
     Member::new("State", &STATE),
@@ -338,20 +283,20 @@ pub(crate) static FUNCTION_CONFIGURATION: Structure = Structure::new("FunctionCo
     Member::new("LastUpdateStatus", &LAST_UPDATE_STATUS),
     Member::new("LastUpdateStatusReason", &LAST_UPDATE_STATUS_REASON),
     Member::new("LastUpdateStatusReasonCode", &LAST_UPDATE_STATUS_REASON_CODE),
-    Member::new("FileSystemConfigs", &FILE_SYSTEM_CONFIG_LIST),
+    Member::new("FileSystemConfigs", &OPAQUE).ignored(),
     Member::new("PackageType", &PACKAGE_TYPE),
     Member::new("ImageConfigResponse", &IMAGE_CONFIG_RESPONSE_SHAPE),
-    Member::new("SigningProfileVersionArn", &ARN),
-    Member::new("SigningJobArn", &ARN),
+    Member::new("SigningProfileVersionArn", &ARN).ignored(),
+    Member::new("SigningJobArn", &ARN).ignored(),
     Member::new("Architectures", &ARCHITECTURES_LIST),
     Member::new("EphemeralStorage", &EPHEMERAL_STORAGE_SHAPE),
     Member::new("SnapStart", &SNAP_START_RESPONSE_SHAPE),
     Member::new("RuntimeVersionConfig", &RUNTIME_VERSION_CONFIG_SHAPE),
     Member::new("LoggingConfig", &LOGGING_CONFIG_SHAPE),
-    Member::new("CapacityProviderConfig", &CAPACITY_PROVIDER_CONFIG_SHAPE),
+    Member::new("CapacityProviderConfig", &OPAQUE).ignored(),
     Member::new("ConfigSha256", &STRING),
-    Member::new("DurableConfig", &DURABLE_CONFIG_SHAPE),
-    Member::new("TenancyConfig", &TENANCY_CONFIG_SHAPE),
+    Member::new("DurableConfig", &OPAQUE).ignored(),
+    Member::new("TenancyConfig", &OPAQUE).ignored(),
 ]);
 static FUNCTION_CONFIGURATION_SHAPE: Shape = Shape::Structure(&FUNCTION_CONFIGURATION);
 pub(crate) static FUNCTION_EVENT_INVOKE_CONFIG: Structure = Structure::new("FunctionEventInvokeConfig", &[
@@ -440,10 +385,10 @@ pub(crate) static INVOCATION_REQUEST: Structure = Structure::new("InvocationRequ
     Member::new("InvocationType", &INVOCATION_TYPE).wire("X-Amz-Invocation-Type").at(Location::Header),
     Member::new("LogType", &LOG_TYPE).wire("X-Amz-Log-Type").at(Location::Header),
     Member::new("ClientContext", &STRING).wire("X-Amz-Client-Context").at(Location::Header),
-    Member::new("DurableExecutionName", &DURABLE_EXECUTION_NAME).wire("X-Amz-Durable-Execution-Name").at(Location::Header),
+    Member::new("DurableExecutionName", &DURABLE_EXECUTION_NAME).wire("X-Amz-Durable-Execution-Name").at(Location::Header).ignored(),
     Member::new("Payload", &BLOB),
     Member::new("Qualifier", &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER).at(Location::Query),
-    Member::new("TenantId", &TENANT_ID).wire("X-Amz-Tenant-Id").at(Location::Header),
+    Member::new("TenantId", &TENANT_ID).wire("X-Amz-Tenant-Id").at(Location::Header).ignored(),
 ]).payload(5);
 pub(crate) static INVOCATION_RESPONSE: Structure = Structure::new("InvocationResponse", &[
     Member::new("StatusCode", &INTEGER).at(Location::Status),
@@ -451,7 +396,7 @@ pub(crate) static INVOCATION_RESPONSE: Structure = Structure::new("InvocationRes
     Member::new("LogResult", &STRING).wire("X-Amz-Log-Result").at(Location::Header),
     Member::new("Payload", &BLOB),
     Member::new("ExecutedVersion", &VERSION).wire("X-Amz-Executed-Version").at(Location::Header),
-    Member::new("DurableExecutionArn", &DURABLE_EXECUTION_ARN).wire("X-Amz-Durable-Execution-Arn").at(Location::Header),
+    Member::new("DurableExecutionArn", &DURABLE_EXECUTION_ARN).wire("X-Amz-Durable-Execution-Arn").at(Location::Header).ignored(),
 ]).payload(3);
 pub(crate) static INVOCATION_TYPE: Shape = Shape::String(Text::ANY.allowed(&["Event", "RequestResponse", "DryRun"]));
 pub(crate) static INVOKE_ASYNC_REQUEST: Structure = Structure::new("InvokeAsyncRequest", &[
@@ -463,40 +408,14 @@ pub(crate) static INVOKE_ASYNC_RESPONSE: Structure = Structure::new("InvokeAsync
 ]);
 pub(crate) static INVOKED_VIA_FUNCTION_URL: Shape = Shape::Boolean;
 pub(crate) static KMS_KEY_ARN: Shape = Shape::String(Text::ANY.pattern("(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"));
-pub(crate) static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG: Structure = Structure::new("KafkaSchemaRegistryAccessConfig", &[
-    Member::new("Type", &KAFKA_SCHEMA_REGISTRY_AUTH_TYPE),
-    Member::new("URI", &ARN),
-]);
-static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_SHAPE: Shape = Shape::Structure(&KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG);
-pub(crate) static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST: Shape = Shape::List(List::of(&KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_SHAPE));
-pub(crate) static KAFKA_SCHEMA_REGISTRY_AUTH_TYPE: Shape = Shape::String(Text::ANY.allowed(&["BASIC_AUTH", "CLIENT_CERTIFICATE_TLS_AUTH", "SERVER_ROOT_CA_CERTIFICATE"]));
-pub(crate) static KAFKA_SCHEMA_REGISTRY_CONFIG: Structure = Structure::new("KafkaSchemaRegistryConfig", &[
-    Member::new("SchemaRegistryURI", &SCHEMA_REGISTRY_URI),
-    Member::new("EventRecordFormat", &SCHEMA_REGISTRY_EVENT_RECORD_FORMAT),
-    Member::new("AccessConfigs", &KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST),
-    Member::new("SchemaValidationConfigs", &KAFKA_SCHEMA_VALIDATION_CONFIG_LIST),
-]);
-static KAFKA_SCHEMA_REGISTRY_CONFIG_SHAPE: Shape = Shape::Structure(&KAFKA_SCHEMA_REGISTRY_CONFIG);
-pub(crate) static KAFKA_SCHEMA_VALIDATION_ATTRIBUTE: Shape = Shape::String(Text::ANY.allowed(&["KEY", "VALUE"]));
-pub(crate) static KAFKA_SCHEMA_VALIDATION_CONFIG: Structure = Structure::new("KafkaSchemaValidationConfig", &[
-    Member::new("Attribute", &KAFKA_SCHEMA_VALIDATION_ATTRIBUTE),
-]);
-static KAFKA_SCHEMA_VALIDATION_CONFIG_SHAPE: Shape = Shape::Structure(&KAFKA_SCHEMA_VALIDATION_CONFIG);
-pub(crate) static KAFKA_SCHEMA_VALIDATION_CONFIG_LIST: Shape = Shape::List(List::of(&KAFKA_SCHEMA_VALIDATION_CONFIG_SHAPE));
-pub(crate) static LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG: Structure = Structure::new("LambdaManagedInstancesCapacityProviderConfig", &[
-    Member::new("CapacityProviderArn", &CAPACITY_PROVIDER_ARN).required(),
-    Member::new("PerExecutionEnvironmentMaxConcurrency", &PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY),
-    Member::new("ExecutionEnvironmentMemoryGiBPerVCpu", &EXECUTION_ENVIRONMENT_MEMORY_GI_B_PER_V_CPU),
-]);
-static LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG_SHAPE: Shape = Shape::Structure(&LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG);
 pub(crate) static LAST_UPDATE_STATUS: Shape = Shape::String(Text::ANY.allowed(&["Successful", "Failed", "InProgress"]));
 pub(crate) static LAST_UPDATE_STATUS_REASON: Shape = Shape::String(Text::ANY);
 pub(crate) static LAST_UPDATE_STATUS_REASON_CODE: Shape = Shape::String(Text::ANY.allowed(&["EniLimitExceeded", "InsufficientRolePermissions", "InvalidConfiguration", "InternalError", "SubnetOutOfIPAddresses", "InvalidSubnet", "InvalidSecurityGroup", "ImageDeleted", "ImageAccessDenied", "InvalidImage", "KMSKeyAccessDenied", "KMSKeyNotFound", "InvalidStateKMSKey", "DisabledKMSKey", "EFSIOError", "EFSMountConnectivityError", "EFSMountFailure", "EFSMountTimeout", "InvalidRuntime", "InvalidZipFileException", "FunctionError", "VcpuLimitExceeded", "CapacityProviderScalingLimitExceeded", "InsufficientCapacity", "EC2RequestLimitExceeded", "FunctionError.InitTimeout", "FunctionError.RuntimeInitError", "FunctionError.ExtensionInitError", "FunctionError.InvalidEntryPoint", "FunctionError.InvalidWorkingDirectory", "FunctionError.PermissionDenied", "FunctionError.TooManyExtensions", "FunctionError.InitResourceExhausted", "DisallowedByVpcEncryptionControl"]));
 pub(crate) static LAYER: Structure = Structure::new("Layer", &[
     Member::new("Arn", &LAYER_VERSION_ARN),
     Member::new("CodeSize", &LONG),
-    Member::new("SigningProfileVersionArn", &ARN),
-    Member::new("SigningJobArn", &ARN),
+    Member::new("SigningProfileVersionArn", &ARN).ignored(),
+    Member::new("SigningJobArn", &ARN).ignored(),
 ]);
 static LAYER_SHAPE: Shape = Shape::Structure(&LAYER);
 pub(crate) static LAYER_LIST: Shape = Shape::List(List::of(&LAYER_VERSION_ARN));
@@ -532,7 +451,7 @@ pub(crate) static LIST_FUNCTION_EVENT_INVOKE_CONFIGS_RESPONSE: Structure = Struc
     Member::new("NextMarker", &STRING),
 ]);
 pub(crate) static LIST_FUNCTIONS_REQUEST: Structure = Structure::new("ListFunctionsRequest", &[
-    Member::new("MasterRegion", &MASTER_REGION).at(Location::Query),
+    Member::new("MasterRegion", &MASTER_REGION).at(Location::Query).ignored(),
     Member::new("FunctionVersion", &FUNCTION_VERSION).at(Location::Query),
     Member::new("Marker", &STRING).at(Location::Query),
     Member::new("MaxItems", &MAX_LIST_ITEMS).at(Location::Query),
@@ -556,7 +475,6 @@ pub(crate) static LIST_VERSIONS_BY_FUNCTION_RESPONSE: Structure = Structure::new
     Member::new("NextMarker", &STRING),
     Member::new("Versions", &FUNCTION_LIST),
 ]);
-pub(crate) static LOCAL_MOUNT_PATH: Shape = Shape::String(Text::ANY.max(160).pattern("/mnt/[a-zA-Z0-9-_.]+"));
 pub(crate) static LOG_FORMAT: Shape = Shape::String(Text::ANY.allowed(&["JSON", "Text"]));
 pub(crate) static LOG_GROUP: Shape = Shape::String(Text::ANY.min(1).max(512).pattern(r"[\.\-_/#A-Za-z0-9]+"));
 pub(crate) static LOG_TYPE: Shape = Shape::String(Text::ANY.allowed(&["None", "Tail"]));
@@ -574,12 +492,10 @@ pub(crate) static MAX_LIST_ITEMS: Shape = Shape::Integer(Range::ANY.min(1).max(1
 pub(crate) static MAXIMUM_BATCHING_WINDOW_IN_SECONDS: Shape = Shape::Integer(Range::ANY.min(0).max(300));
 pub(crate) static MAXIMUM_CONCURRENCY: Shape = Shape::Integer(Range::ANY.min(2).max(1000));
 pub(crate) static MAXIMUM_EVENT_AGE_IN_SECONDS: Shape = Shape::Integer(Range::ANY.min(60).max(21600));
-pub(crate) static MAXIMUM_NUMBER_OF_POLLERS: Shape = Shape::Integer(Range::ANY.min(1).max(2000));
 pub(crate) static MAXIMUM_RECORD_AGE_IN_SECONDS: Shape = Shape::Integer(Range::ANY.min(-1).max(604800));
 pub(crate) static MAXIMUM_RETRY_ATTEMPTS: Shape = Shape::Integer(Range::ANY.min(0).max(2));
 pub(crate) static MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING: Shape = Shape::Integer(Range::ANY.min(-1).max(10000));
 pub(crate) static MEMORY_SIZE: Shape = Shape::Integer(Range::ANY.min(128).max(32768));
-pub(crate) static MINIMUM_NUMBER_OF_POLLERS: Shape = Shape::Integer(Range::ANY.min(1).max(200));
 pub(crate) static NAME_SPACED_FUNCTION_ARN: Shape = Shape::String(Text::ANY.max(10000).pattern(r"arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:function:[a-zA-Z0-9-_\.]+(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"));
 pub(crate) static NAMESPACED_FUNCTION_NAME: Shape = Shape::String(Text::ANY.min(1).max(256).pattern(r"(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"));
 pub(crate) static NAMESPACED_STATEMENT_ID: Shape = Shape::String(Text::ANY.min(1).max(100).pattern("([a-zA-Z0-9-_.]+)"));
@@ -596,22 +512,14 @@ static ON_SUCCESS_SHAPE: Shape = Shape::Structure(&ON_SUCCESS);
 pub(crate) static PACKAGE_TYPE: Shape = Shape::String(Text::ANY.allowed(&["Zip", "Image"]));
 pub(crate) static PARALLELIZATION_FACTOR: Shape = Shape::Integer(Range::ANY.min(1).max(10));
 pub(crate) static PATTERN: Shape = Shape::String(Text::ANY.max(4096).pattern(".*"));
-pub(crate) static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY: Shape = Shape::Integer(Range::ANY.min(1).max(1600));
 pub(crate) static PRINCIPAL: Shape = Shape::String(Text::ANY.pattern(r"[^\s]+"));
 pub(crate) static PRINCIPAL_ORG_ID: Shape = Shape::String(Text::ANY.min(12).max(34).pattern("o-[a-z0-9]{10,32}"));
-pub(crate) static PROVISIONED_POLLER_CONFIG: Structure = Structure::new("ProvisionedPollerConfig", &[
-    Member::new("MinimumPollers", &MINIMUM_NUMBER_OF_POLLERS),
-    Member::new("MaximumPollers", &MAXIMUM_NUMBER_OF_POLLERS),
-    Member::new("PollerGroupName", &PROVISIONED_POLLER_GROUP_NAME),
-]);
-static PROVISIONED_POLLER_CONFIG_SHAPE: Shape = Shape::Structure(&PROVISIONED_POLLER_CONFIG);
-pub(crate) static PROVISIONED_POLLER_GROUP_NAME: Shape = Shape::String(Text::ANY.max(128).pattern("[a-zA-Z0-9-_]*"));
 pub(crate) static PUBLISH_VERSION_REQUEST: Structure = Structure::new("PublishVersionRequest", &[
     Member::new("FunctionName", &FUNCTION_NAME).at(Location::Label).required(),
     Member::new("CodeSha256", &STRING),
     Member::new("Description", &DESCRIPTION),
     Member::new("RevisionId", &STRING),
-    Member::new("PublishTo", &FUNCTION_VERSION_LATEST_PUBLISHED),
+    Member::new("PublishTo", &FUNCTION_VERSION_LATEST_PUBLISHED).ignored(),
 ]);
 pub(crate) static PUT_FUNCTION_CONCURRENCY_REQUEST: Structure = Structure::new("PutFunctionConcurrencyRequest", &[
     Member::new("FunctionName", &FUNCTION_NAME).at(Location::Label).required(),
@@ -624,8 +532,6 @@ pub(crate) static PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Structure = Structur
     Member::new("MaximumEventAgeInSeconds", &MAXIMUM_EVENT_AGE_IN_SECONDS),
     Member::new("DestinationConfig", &DESTINATION_CONFIG_SHAPE),
 ]);
-pub(crate) static QUEUE: Shape = Shape::String(Text::ANY.min(1).max(1000).pattern(r"[\s\S]*"));
-pub(crate) static QUEUES: Shape = Shape::List(List::of(&QUEUE).min(1).max(1));
 pub(crate) static REMOVE_PERMISSION_REQUEST: Structure = Structure::new("RemovePermissionRequest", &[
     Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).at(Location::Label).required(),
     Member::new("StatementId", &NAMESPACED_STATEMENT_ID).at(Location::Label).required(),
@@ -634,7 +540,6 @@ pub(crate) static REMOVE_PERMISSION_REQUEST: Structure = Structure::new("RemoveP
 ]);
 pub(crate) static RESERVED_CONCURRENT_EXECUTIONS: Shape = Shape::Integer(Range::ANY.min(0));
 pub(crate) static RESOURCE_ARN: Shape = Shape::String(Text::ANY.pattern("(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"));
-pub(crate) static RETENTION_PERIOD_IN_DAYS: Shape = Shape::Integer(Range::ANY.min(1).max(90));
 pub(crate) static ROLE_ARN: Shape = Shape::String(Text::ANY.pattern(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"));
 pub(crate) static RUNTIME: Shape = Shape::String(Text::ANY.allowed(&["nodejs", "nodejs4.3", "nodejs6.10", "nodejs8.10", "nodejs10.x", "nodejs12.x", "nodejs14.x", "nodejs16.x", "java8", "java8.al2", "java11", "python2.7", "python3.6", "python3.7", "python3.8", "python3.9", "dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1", "dotnetcore3.1", "dotnet6", "dotnet8", "nodejs4.3-edge", "go1.x", "ruby2.5", "ruby2.7", "provided", "provided.al2", "nodejs18.x", "python3.10", "java17", "ruby3.2", "ruby3.3", "ruby3.4", "python3.11", "nodejs20.x", "provided.al2023", "python3.12", "java21", "python3.13", "nodejs22.x", "nodejs24.x", "python3.14", "java25", "dotnet10", "ruby4.0"]));
 pub(crate) static RUNTIME_VERSION_ARN: Shape = Shape::String(Text::ANY.min(26).max(2048).pattern(r"arn:(aws[a-zA-Z-]*):lambda:[a-z]{2}((-gov)|(-iso(b?)))?-[a-z]+-\d{1}::runtime:.+"));
@@ -655,19 +560,8 @@ pub(crate) static SCALING_CONFIG: Structure = Structure::new("ScalingConfig", &[
     Member::new("MaximumConcurrency", &MAXIMUM_CONCURRENCY),
 ]);
 static SCALING_CONFIG_SHAPE: Shape = Shape::Structure(&SCALING_CONFIG);
-pub(crate) static SCHEMA_REGISTRY_EVENT_RECORD_FORMAT: Shape = Shape::String(Text::ANY.allowed(&["JSON", "SOURCE"]));
-pub(crate) static SCHEMA_REGISTRY_URI: Shape = Shape::String(Text::ANY.min(1).max(10000).pattern(r"[a-zA-Z0-9-\/*:_+=.@-]*"));
 pub(crate) static SECURITY_GROUP_ID: Shape = Shape::String(Text::ANY);
 pub(crate) static SECURITY_GROUP_IDS: Shape = Shape::List(List::of(&SECURITY_GROUP_ID).max(5));
-pub(crate) static SELF_MANAGED_EVENT_SOURCE: Structure = Structure::new("SelfManagedEventSource", &[
-    Member::new("Endpoints", &ENDPOINTS),
-]);
-static SELF_MANAGED_EVENT_SOURCE_SHAPE: Shape = Shape::Structure(&SELF_MANAGED_EVENT_SOURCE);
-pub(crate) static SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG: Structure = Structure::new("SelfManagedKafkaEventSourceConfig", &[
-    Member::new("ConsumerGroupId", &URI),
-    Member::new("SchemaRegistryConfig", &KAFKA_SCHEMA_REGISTRY_CONFIG_SHAPE),
-]);
-static SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE: Shape = Shape::Structure(&SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG);
 pub(crate) static SENSITIVE_STRING: Shape = Shape::String(Text::ANY.sensitive());
 pub(crate) static SNAP_START: Structure = Structure::new("SnapStart", &[
     Member::new("ApplyOn", &SNAP_START_APPLY_ON),
@@ -680,13 +574,6 @@ pub(crate) static SNAP_START_RESPONSE: Structure = Structure::new("SnapStartResp
     Member::new("OptimizationStatus", &SNAP_START_OPTIMIZATION_STATUS),
 ]);
 static SNAP_START_RESPONSE_SHAPE: Shape = Shape::Structure(&SNAP_START_RESPONSE);
-pub(crate) static SOURCE_ACCESS_CONFIGURATION: Structure = Structure::new("SourceAccessConfiguration", &[
-    Member::new("Type", &SOURCE_ACCESS_TYPE),
-    Member::new("URI", &URI),
-]);
-static SOURCE_ACCESS_CONFIGURATION_SHAPE: Shape = Shape::Structure(&SOURCE_ACCESS_CONFIGURATION);
-pub(crate) static SOURCE_ACCESS_CONFIGURATIONS: Shape = Shape::List(List::of(&SOURCE_ACCESS_CONFIGURATION_SHAPE).max(22));
-pub(crate) static SOURCE_ACCESS_TYPE: Shape = Shape::String(Text::ANY.allowed(&["BASIC_AUTH", "VPC_SUBNET", "VPC_SECURITY_GROUP", "SASL_SCRAM_512_AUTH", "SASL_SCRAM_256_AUTH", "VIRTUAL_HOST", "CLIENT_CERTIFICATE_TLS_AUTH", "SERVER_ROOT_CA_CERTIFICATE"]));
 pub(crate) static SOURCE_OWNER: Shape = Shape::String(Text::ANY.max(12).pattern(r"\d{12}"));
 pub(crate) static STATE: Shape = Shape::String(Text::ANY.allowed(&["Pending", "Active", "Inactive", "Failed", "Deactivating", "Deactivated", "ActiveNonInvocable", "Deleting"]));
 pub(crate) static STATE_REASON: Shape = Shape::String(Text::ANY);
@@ -713,16 +600,9 @@ pub(crate) static TAGS_ERROR: Structure = Structure::new("TagsError", &[
 static TAGS_ERROR_SHAPE: Shape = Shape::Structure(&TAGS_ERROR);
 pub(crate) static TAGS_ERROR_CODE: Shape = Shape::String(Text::ANY.min(10).max(21).pattern("[A-Za-z]+Exception"));
 pub(crate) static TAGS_ERROR_MESSAGE: Shape = Shape::String(Text::ANY.min(84).max(1000).pattern(".*"));
-pub(crate) static TENANCY_CONFIG: Structure = Structure::new("TenancyConfig", &[
-    Member::new("TenantIsolationMode", &TENANT_ISOLATION_MODE).required(),
-]);
-static TENANCY_CONFIG_SHAPE: Shape = Shape::Structure(&TENANCY_CONFIG);
 pub(crate) static TENANT_ID: Shape = Shape::String(Text::ANY.min(1).max(256).pattern(r"[a-zA-Z0-9\._:\/=+\-@ ]+"));
-pub(crate) static TENANT_ISOLATION_MODE: Shape = Shape::String(Text::ANY.allowed(&["PER_TENANT"]));
 pub(crate) static TIMEOUT: Shape = Shape::Integer(Range::ANY.min(1));
 pub(crate) static TIMESTAMP: Shape = Shape::String(Text::ANY);
-pub(crate) static TOPIC: Shape = Shape::String(Text::ANY.min(1).max(249).pattern(r"[^.]([a-zA-Z0-9\-_.]+)"));
-pub(crate) static TOPICS: Shape = Shape::List(List::of(&TOPIC).min(1).max(1));
 pub(crate) static TRACING_CONFIG: Structure = Structure::new("TracingConfig", &[
     Member::new("Mode", &TRACING_MODE),
 ]);
@@ -733,7 +613,6 @@ pub(crate) static TRACING_CONFIG_RESPONSE: Structure = Structure::new("TracingCo
 static TRACING_CONFIG_RESPONSE_SHAPE: Shape = Shape::Structure(&TRACING_CONFIG_RESPONSE);
 pub(crate) static TRACING_MODE: Shape = Shape::String(Text::ANY.allowed(&["Active", "PassThrough"]));
 pub(crate) static TUMBLING_WINDOW_IN_SECONDS: Shape = Shape::Integer(Range::ANY.min(0).max(900));
-pub(crate) static URI: Shape = Shape::String(Text::ANY.min(1).max(200).pattern(r"[a-zA-Z0-9-\/*:_+=.@-]*"));
 pub(crate) static UNRESERVED_CONCURRENT_EXECUTIONS: Shape = Shape::Integer(Range::ANY.min(0));
 pub(crate) static UNTAG_RESOURCE_REQUEST: Structure = Structure::new("UntagResourceRequest", &[
     Member::new("Resource", &TAGGABLE_RESOURCE).at(Location::Label).required(),
@@ -759,17 +638,17 @@ pub(crate) static UPDATE_EVENT_SOURCE_MAPPING_REQUEST: Structure = Structure::ne
     Member::new("BisectBatchOnFunctionError", &BISECT_BATCH_ON_FUNCTION_ERROR),
     Member::new("MaximumRetryAttempts", &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING),
     Member::new("ParallelizationFactor", &PARALLELIZATION_FACTOR),
-    Member::new("SourceAccessConfigurations", &SOURCE_ACCESS_CONFIGURATIONS),
+    Member::new("SourceAccessConfigurations", &OPAQUE).ignored(),
     Member::new("TumblingWindowInSeconds", &TUMBLING_WINDOW_IN_SECONDS),
     Member::new("FunctionResponseTypes", &FUNCTION_RESPONSE_TYPE_LIST),
     Member::new("ScalingConfig", &SCALING_CONFIG_SHAPE),
-    Member::new("AmazonManagedKafkaEventSourceConfig", &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE),
-    Member::new("SelfManagedKafkaEventSourceConfig", &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE),
-    Member::new("DocumentDBEventSourceConfig", &DOCUMENT_DB_EVENT_SOURCE_CONFIG_SHAPE),
-    Member::new("KMSKeyArn", &KMS_KEY_ARN),
-    Member::new("MetricsConfig", &EVENT_SOURCE_MAPPING_METRICS_CONFIG_SHAPE),
-    Member::new("LoggingConfig", &EVENT_SOURCE_MAPPING_LOGGING_CONFIG_SHAPE),
-    Member::new("ProvisionedPollerConfig", &PROVISIONED_POLLER_CONFIG_SHAPE),
+    Member::new("AmazonManagedKafkaEventSourceConfig", &OPAQUE).ignored(),
+    Member::new("SelfManagedKafkaEventSourceConfig", &OPAQUE).ignored(),
+    Member::new("DocumentDBEventSourceConfig", &OPAQUE).ignored(),
+    Member::new("KMSKeyArn", &KMS_KEY_ARN).ignored(),
+    Member::new("MetricsConfig", &OPAQUE).ignored(),
+    Member::new("LoggingConfig", &OPAQUE).ignored(),
+    Member::new("ProvisionedPollerConfig", &OPAQUE).ignored(),
 ]);
 pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Structure = Structure::new("UpdateFunctionCodeRequest", &[
     Member::new("FunctionName", &FUNCTION_NAME).at(Location::Label).required(),
@@ -782,8 +661,8 @@ pub(crate) static UPDATE_FUNCTION_CODE_REQUEST: Structure = Structure::new("Upda
     Member::new("DryRun", &BOOLEAN),
     Member::new("RevisionId", &STRING),
     Member::new("Architectures", &ARCHITECTURES_LIST),
-    Member::new("SourceKMSKeyArn", &KMS_KEY_ARN),
-    Member::new("PublishTo", &FUNCTION_VERSION_LATEST_PUBLISHED),
+    Member::new("SourceKMSKeyArn", &KMS_KEY_ARN).ignored(),
+    Member::new("PublishTo", &FUNCTION_VERSION_LATEST_PUBLISHED).ignored(),
 ]);
 pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Structure = Structure::new("UpdateFunctionConfigurationRequest", &[
     Member::new("FunctionName", &FUNCTION_NAME).at(Location::Label).required(),
@@ -800,13 +679,13 @@ pub(crate) static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Structure = Structure::
     Member::new("TracingConfig", &TRACING_CONFIG_SHAPE),
     Member::new("RevisionId", &STRING),
     Member::new("Layers", &LAYER_LIST),
-    Member::new("FileSystemConfigs", &FILE_SYSTEM_CONFIG_LIST),
+    Member::new("FileSystemConfigs", &OPAQUE).ignored(),
     Member::new("ImageConfig", &IMAGE_CONFIG_SHAPE),
     Member::new("EphemeralStorage", &EPHEMERAL_STORAGE_SHAPE),
     Member::new("SnapStart", &SNAP_START_SHAPE),
     Member::new("LoggingConfig", &LOGGING_CONFIG_SHAPE),
-    Member::new("CapacityProviderConfig", &CAPACITY_PROVIDER_CONFIG_SHAPE),
-    Member::new("DurableConfig", &DURABLE_CONFIG_SHAPE),
+    Member::new("CapacityProviderConfig", &OPAQUE).ignored(),
+    Member::new("DurableConfig", &OPAQUE).ignored(),
 ]);
 pub(crate) static UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Structure = Structure::new("UpdateFunctionEventInvokeConfigRequest", &[
     Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).at(Location::Label).required(),

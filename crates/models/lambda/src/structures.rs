@@ -209,55 +209,6 @@ impl Shaped for AliasRoutingConfiguration {
     }
 }
 
-/// AWS's `AmazonManagedKafkaEventSourceConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct AmazonManagedKafkaEventSourceConfig {
-    pub consumer_group_id: Option<String>,
-    pub schema_registry_config: Option<KafkaSchemaRegistryConfig>,
-}
-
-impl Shaped for AmazonManagedKafkaEventSourceConfig {
-    const SCHEMA: &'static Structure = &schemas::AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<AmazonManagedKafkaEventSourceConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(AmazonManagedKafkaEventSourceConfig {
-            consumer_group_id: members.optional(0)?,
-            schema_registry_config: members.optional(1)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(2);
-        fields.put_optional(0, self.consumer_group_id);
-        fields.put_optional(1, self.schema_registry_config);
-        fields
-    }
-}
-
-/// AWS's `CapacityProviderConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CapacityProviderConfig {
-    pub lambda_managed_instances_capacity_provider_config: LambdaManagedInstancesCapacityProviderConfig,
-}
-
-impl Shaped for CapacityProviderConfig {
-    const SCHEMA: &'static Structure = &schemas::CAPACITY_PROVIDER_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<CapacityProviderConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(CapacityProviderConfig {
-            lambda_managed_instances_capacity_provider_config: members.required(0)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(1);
-        fields.put(0, self.lambda_managed_instances_capacity_provider_config);
-        fields
-    }
-}
-
 /// AWS's `Concurrency`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Concurrency {
@@ -334,19 +285,8 @@ pub struct CreateEventSourceMappingRequest {
     pub maximum_retry_attempts: Option<i32>,
     pub tags: Option<BTreeMap<String, String>>,
     pub tumbling_window_in_seconds: Option<i32>,
-    pub topics: Option<Vec<String>>,
-    pub queues: Option<Vec<String>>,
-    pub source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
-    pub self_managed_event_source: Option<SelfManagedEventSource>,
     pub function_response_types: Option<Vec<String>>,
-    pub amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
-    pub self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
     pub scaling_config: Option<ScalingConfig>,
-    pub document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
-    pub kms_key_arn: Option<String>,
-    pub metrics_config: Option<EventSourceMappingMetricsConfig>,
-    pub logging_config: Option<EventSourceMappingLoggingConfig>,
-    pub provisioned_poller_config: Option<ProvisionedPollerConfig>,
 }
 
 impl Shaped for CreateEventSourceMappingRequest {
@@ -370,19 +310,8 @@ impl Shaped for CreateEventSourceMappingRequest {
             maximum_retry_attempts: members.optional(12)?,
             tags: members.optional(13)?,
             tumbling_window_in_seconds: members.optional(14)?,
-            topics: members.optional(15)?,
-            queues: members.optional(16)?,
-            source_access_configurations: members.optional(17)?,
-            self_managed_event_source: members.optional(18)?,
             function_response_types: members.optional(19)?,
-            amazon_managed_kafka_event_source_config: members.optional(20)?,
-            self_managed_kafka_event_source_config: members.optional(21)?,
             scaling_config: members.optional(22)?,
-            document_db_event_source_config: members.optional(23)?,
-            kms_key_arn: members.optional(24)?,
-            metrics_config: members.optional(25)?,
-            logging_config: members.optional(26)?,
-            provisioned_poller_config: members.optional(27)?,
         })
     }
 
@@ -403,19 +332,8 @@ impl Shaped for CreateEventSourceMappingRequest {
         fields.put_optional(12, self.maximum_retry_attempts);
         fields.put_optional(13, self.tags);
         fields.put_optional(14, self.tumbling_window_in_seconds);
-        fields.put_optional(15, self.topics);
-        fields.put_optional(16, self.queues);
-        fields.put_optional(17, self.source_access_configurations);
-        fields.put_optional(18, self.self_managed_event_source);
         fields.put_optional(19, self.function_response_types);
-        fields.put_optional(20, self.amazon_managed_kafka_event_source_config);
-        fields.put_optional(21, self.self_managed_kafka_event_source_config);
         fields.put_optional(22, self.scaling_config);
-        fields.put_optional(23, self.document_db_event_source_config);
-        fields.put_optional(24, self.kms_key_arn);
-        fields.put_optional(25, self.metrics_config);
-        fields.put_optional(26, self.logging_config);
-        fields.put_optional(27, self.provisioned_poller_config);
         fields
     }
 }
@@ -440,17 +358,11 @@ pub struct CreateFunctionRequest {
     pub tracing_config: Option<TracingConfig>,
     pub tags: Option<BTreeMap<String, String>>,
     pub layers: Option<Vec<String>>,
-    pub file_system_configs: Option<Vec<FileSystemConfig>>,
     pub image_config: Option<ImageConfig>,
-    pub code_signing_config_arn: Option<String>,
     pub architectures: Option<Vec<String>>,
     pub ephemeral_storage: Option<EphemeralStorage>,
     pub snap_start: Option<SnapStart>,
     pub logging_config: Option<LoggingConfig>,
-    pub capacity_provider_config: Option<CapacityProviderConfig>,
-    pub publish_to: Option<String>,
-    pub durable_config: Option<DurableConfig>,
-    pub tenancy_config: Option<TenancyConfig>,
 }
 
 impl Shaped for CreateFunctionRequest {
@@ -476,17 +388,11 @@ impl Shaped for CreateFunctionRequest {
             tracing_config: members.optional(14)?,
             tags: members.optional(15)?,
             layers: members.optional(16)?,
-            file_system_configs: members.optional(17)?,
             image_config: members.optional(18)?,
-            code_signing_config_arn: members.optional(19)?,
             architectures: members.optional(20)?,
             ephemeral_storage: members.optional(21)?,
             snap_start: members.optional(22)?,
             logging_config: members.optional(23)?,
-            capacity_provider_config: members.optional(24)?,
-            publish_to: members.optional(25)?,
-            durable_config: members.optional(26)?,
-            tenancy_config: members.optional(27)?,
         })
     }
 
@@ -509,17 +415,11 @@ impl Shaped for CreateFunctionRequest {
         fields.put_optional(14, self.tracing_config);
         fields.put_optional(15, self.tags);
         fields.put_optional(16, self.layers);
-        fields.put_optional(17, self.file_system_configs);
         fields.put_optional(18, self.image_config);
-        fields.put_optional(19, self.code_signing_config_arn);
         fields.put_optional(20, self.architectures);
         fields.put_optional(21, self.ephemeral_storage);
         fields.put_optional(22, self.snap_start);
         fields.put_optional(23, self.logging_config);
-        fields.put_optional(24, self.capacity_provider_config);
-        fields.put_optional(25, self.publish_to);
-        fields.put_optional(26, self.durable_config);
-        fields.put_optional(27, self.tenancy_config);
         fields
     }
 }
@@ -720,61 +620,6 @@ impl Shaped for DestinationConfig {
     }
 }
 
-/// AWS's `DocumentDBEventSourceConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DocumentDBEventSourceConfig {
-    pub database_name: Option<String>,
-    pub collection_name: Option<String>,
-    pub full_document: Option<String>,
-}
-
-impl Shaped for DocumentDBEventSourceConfig {
-    const SCHEMA: &'static Structure = &schemas::DOCUMENT_DB_EVENT_SOURCE_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<DocumentDBEventSourceConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(DocumentDBEventSourceConfig {
-            database_name: members.optional(0)?,
-            collection_name: members.optional(1)?,
-            full_document: members.optional(2)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(3);
-        fields.put_optional(0, self.database_name);
-        fields.put_optional(1, self.collection_name);
-        fields.put_optional(2, self.full_document);
-        fields
-    }
-}
-
-/// AWS's `DurableConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DurableConfig {
-    pub retention_period_in_days: Option<i32>,
-    pub execution_timeout: Option<i32>,
-}
-
-impl Shaped for DurableConfig {
-    const SCHEMA: &'static Structure = &schemas::DURABLE_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<DurableConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(DurableConfig {
-            retention_period_in_days: members.optional(0)?,
-            execution_timeout: members.optional(1)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(2);
-        fields.put_optional(0, self.retention_period_in_days);
-        fields.put_optional(1, self.execution_timeout);
-        fields
-    }
-}
-
 /// AWS's `Environment`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Environment {
@@ -890,25 +735,13 @@ pub struct EventSourceMappingConfiguration {
     pub state: Option<String>,
     pub state_transition_reason: Option<String>,
     pub destination_config: Option<DestinationConfig>,
-    pub topics: Option<Vec<String>>,
-    pub queues: Option<Vec<String>>,
-    pub source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
-    pub self_managed_event_source: Option<SelfManagedEventSource>,
     pub maximum_record_age_in_seconds: Option<i32>,
     pub bisect_batch_on_function_error: Option<bool>,
     pub maximum_retry_attempts: Option<i32>,
     pub tumbling_window_in_seconds: Option<i32>,
     pub function_response_types: Option<Vec<String>>,
-    pub amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
-    pub self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
     pub scaling_config: Option<ScalingConfig>,
-    pub document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
-    pub kms_key_arn: Option<String>,
-    pub filter_criteria_error: Option<FilterCriteriaError>,
     pub event_source_mapping_arn: Option<String>,
-    pub metrics_config: Option<EventSourceMappingMetricsConfig>,
-    pub logging_config: Option<EventSourceMappingLoggingConfig>,
-    pub provisioned_poller_config: Option<ProvisionedPollerConfig>,
 }
 
 impl Shaped for EventSourceMappingConfiguration {
@@ -931,25 +764,13 @@ impl Shaped for EventSourceMappingConfiguration {
             state: members.optional(11)?,
             state_transition_reason: members.optional(12)?,
             destination_config: members.optional(13)?,
-            topics: members.optional(14)?,
-            queues: members.optional(15)?,
-            source_access_configurations: members.optional(16)?,
-            self_managed_event_source: members.optional(17)?,
             maximum_record_age_in_seconds: members.optional(18)?,
             bisect_batch_on_function_error: members.optional(19)?,
             maximum_retry_attempts: members.optional(20)?,
             tumbling_window_in_seconds: members.optional(21)?,
             function_response_types: members.optional(22)?,
-            amazon_managed_kafka_event_source_config: members.optional(23)?,
-            self_managed_kafka_event_source_config: members.optional(24)?,
             scaling_config: members.optional(25)?,
-            document_db_event_source_config: members.optional(26)?,
-            kms_key_arn: members.optional(27)?,
-            filter_criteria_error: members.optional(28)?,
             event_source_mapping_arn: members.optional(29)?,
-            metrics_config: members.optional(30)?,
-            logging_config: members.optional(31)?,
-            provisioned_poller_config: members.optional(32)?,
         })
     }
 
@@ -969,97 +790,13 @@ impl Shaped for EventSourceMappingConfiguration {
         fields.put_optional(11, self.state);
         fields.put_optional(12, self.state_transition_reason);
         fields.put_optional(13, self.destination_config);
-        fields.put_optional(14, self.topics);
-        fields.put_optional(15, self.queues);
-        fields.put_optional(16, self.source_access_configurations);
-        fields.put_optional(17, self.self_managed_event_source);
         fields.put_optional(18, self.maximum_record_age_in_seconds);
         fields.put_optional(19, self.bisect_batch_on_function_error);
         fields.put_optional(20, self.maximum_retry_attempts);
         fields.put_optional(21, self.tumbling_window_in_seconds);
         fields.put_optional(22, self.function_response_types);
-        fields.put_optional(23, self.amazon_managed_kafka_event_source_config);
-        fields.put_optional(24, self.self_managed_kafka_event_source_config);
         fields.put_optional(25, self.scaling_config);
-        fields.put_optional(26, self.document_db_event_source_config);
-        fields.put_optional(27, self.kms_key_arn);
-        fields.put_optional(28, self.filter_criteria_error);
         fields.put_optional(29, self.event_source_mapping_arn);
-        fields.put_optional(30, self.metrics_config);
-        fields.put_optional(31, self.logging_config);
-        fields.put_optional(32, self.provisioned_poller_config);
-        fields
-    }
-}
-
-/// AWS's `EventSourceMappingLoggingConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct EventSourceMappingLoggingConfig {
-    pub system_log_level: Option<String>,
-}
-
-impl Shaped for EventSourceMappingLoggingConfig {
-    const SCHEMA: &'static Structure = &schemas::EVENT_SOURCE_MAPPING_LOGGING_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<EventSourceMappingLoggingConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(EventSourceMappingLoggingConfig {
-            system_log_level: members.optional(0)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(1);
-        fields.put_optional(0, self.system_log_level);
-        fields
-    }
-}
-
-/// AWS's `EventSourceMappingMetricsConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct EventSourceMappingMetricsConfig {
-    pub metrics: Option<Vec<String>>,
-}
-
-impl Shaped for EventSourceMappingMetricsConfig {
-    const SCHEMA: &'static Structure = &schemas::EVENT_SOURCE_MAPPING_METRICS_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<EventSourceMappingMetricsConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(EventSourceMappingMetricsConfig {
-            metrics: members.optional(0)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(1);
-        fields.put_optional(0, self.metrics);
-        fields
-    }
-}
-
-/// AWS's `FileSystemConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct FileSystemConfig {
-    pub arn: String,
-    pub local_mount_path: String,
-}
-
-impl Shaped for FileSystemConfig {
-    const SCHEMA: &'static Structure = &schemas::FILE_SYSTEM_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<FileSystemConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(FileSystemConfig {
-            arn: members.required(0)?,
-            local_mount_path: members.required(1)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(2);
-        fields.put(0, self.arn);
-        fields.put(1, self.local_mount_path);
         fields
     }
 }
@@ -1110,32 +847,6 @@ impl Shaped for FilterCriteria {
     }
 }
 
-/// AWS's `FilterCriteriaError`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct FilterCriteriaError {
-    pub error_code: Option<String>,
-    pub message: Option<String>,
-}
-
-impl Shaped for FilterCriteriaError {
-    const SCHEMA: &'static Structure = &schemas::FILTER_CRITERIA_ERROR;
-
-    fn from_fields(fields: Fields) -> Result<FilterCriteriaError, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(FilterCriteriaError {
-            error_code: members.optional(0)?,
-            message: members.optional(1)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(2);
-        fields.put_optional(0, self.error_code);
-        fields.put_optional(1, self.message);
-        fields
-    }
-}
-
 /// AWS's `FunctionCode`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FunctionCode {
@@ -1144,7 +855,6 @@ pub struct FunctionCode {
     pub s3_key: Option<String>,
     pub s3_object_version: Option<String>,
     pub image_uri: Option<String>,
-    pub source_kms_key_arn: Option<String>,
 }
 
 impl Shaped for FunctionCode {
@@ -1158,7 +868,6 @@ impl Shaped for FunctionCode {
             s3_key: members.optional(2)?,
             s3_object_version: members.optional(3)?,
             image_uri: members.optional(4)?,
-            source_kms_key_arn: members.optional(5)?,
         })
     }
 
@@ -1169,7 +878,6 @@ impl Shaped for FunctionCode {
         fields.put_optional(2, self.s3_key);
         fields.put_optional(3, self.s3_object_version);
         fields.put_optional(4, self.image_uri);
-        fields.put_optional(5, self.source_kms_key_arn);
         fields
     }
 }
@@ -1181,7 +889,6 @@ pub struct FunctionCodeLocation {
     pub location: Option<String>,
     pub image_uri: Option<String>,
     pub resolved_image_uri: Option<String>,
-    pub source_kms_key_arn: Option<String>,
 }
 
 impl Shaped for FunctionCodeLocation {
@@ -1194,7 +901,6 @@ impl Shaped for FunctionCodeLocation {
             location: members.optional(1)?,
             image_uri: members.optional(2)?,
             resolved_image_uri: members.optional(3)?,
-            source_kms_key_arn: members.optional(4)?,
         })
     }
 
@@ -1204,7 +910,6 @@ impl Shaped for FunctionCodeLocation {
         fields.put_optional(1, self.location);
         fields.put_optional(2, self.image_uri);
         fields.put_optional(3, self.resolved_image_uri);
-        fields.put_optional(4, self.source_kms_key_arn);
         fields
     }
 }
@@ -1229,7 +934,6 @@ pub struct FunctionConfiguration {
     pub environment: Option<EnvironmentResponse>,
     pub kms_key_arn: Option<String>,
     pub tracing_config: Option<TracingConfigResponse>,
-    pub master_arn: Option<String>,
     pub revision_id: Option<String>,
     pub layers: Option<Vec<Layer>>,
     pub state: Option<String>,
@@ -1238,20 +942,14 @@ pub struct FunctionConfiguration {
     pub last_update_status: Option<String>,
     pub last_update_status_reason: Option<String>,
     pub last_update_status_reason_code: Option<String>,
-    pub file_system_configs: Option<Vec<FileSystemConfig>>,
     pub package_type: Option<String>,
     pub image_config_response: Option<ImageConfigResponse>,
-    pub signing_profile_version_arn: Option<String>,
-    pub signing_job_arn: Option<String>,
     pub architectures: Option<Vec<String>>,
     pub ephemeral_storage: Option<EphemeralStorage>,
     pub snap_start: Option<SnapStartResponse>,
     pub runtime_version_config: Option<RuntimeVersionConfig>,
     pub logging_config: Option<LoggingConfig>,
-    pub capacity_provider_config: Option<CapacityProviderConfig>,
     pub config_sha256: Option<String>,
-    pub durable_config: Option<DurableConfig>,
-    pub tenancy_config: Option<TenancyConfig>,
 }
 
 impl Shaped for FunctionConfiguration {
@@ -1277,7 +975,6 @@ impl Shaped for FunctionConfiguration {
             environment: members.optional(14)?,
             kms_key_arn: members.optional(15)?,
             tracing_config: members.optional(16)?,
-            master_arn: members.optional(17)?,
             revision_id: members.optional(18)?,
             layers: members.optional(19)?,
             state: members.optional(20)?,
@@ -1286,20 +983,14 @@ impl Shaped for FunctionConfiguration {
             last_update_status: members.optional(23)?,
             last_update_status_reason: members.optional(24)?,
             last_update_status_reason_code: members.optional(25)?,
-            file_system_configs: members.optional(26)?,
             package_type: members.optional(27)?,
             image_config_response: members.optional(28)?,
-            signing_profile_version_arn: members.optional(29)?,
-            signing_job_arn: members.optional(30)?,
             architectures: members.optional(31)?,
             ephemeral_storage: members.optional(32)?,
             snap_start: members.optional(33)?,
             runtime_version_config: members.optional(34)?,
             logging_config: members.optional(35)?,
-            capacity_provider_config: members.optional(36)?,
             config_sha256: members.optional(37)?,
-            durable_config: members.optional(38)?,
-            tenancy_config: members.optional(39)?,
         })
     }
 
@@ -1322,7 +1013,6 @@ impl Shaped for FunctionConfiguration {
         fields.put_optional(14, self.environment);
         fields.put_optional(15, self.kms_key_arn);
         fields.put_optional(16, self.tracing_config);
-        fields.put_optional(17, self.master_arn);
         fields.put_optional(18, self.revision_id);
         fields.put_optional(19, self.layers);
         fields.put_optional(20, self.state);
@@ -1331,20 +1021,14 @@ impl Shaped for FunctionConfiguration {
         fields.put_optional(23, self.last_update_status);
         fields.put_optional(24, self.last_update_status_reason);
         fields.put_optional(25, self.last_update_status_reason_code);
-        fields.put_optional(26, self.file_system_configs);
         fields.put_optional(27, self.package_type);
         fields.put_optional(28, self.image_config_response);
-        fields.put_optional(29, self.signing_profile_version_arn);
-        fields.put_optional(30, self.signing_job_arn);
         fields.put_optional(31, self.architectures);
         fields.put_optional(32, self.ephemeral_storage);
         fields.put_optional(33, self.snap_start);
         fields.put_optional(34, self.runtime_version_config);
         fields.put_optional(35, self.logging_config);
-        fields.put_optional(36, self.capacity_provider_config);
         fields.put_optional(37, self.config_sha256);
-        fields.put_optional(38, self.durable_config);
-        fields.put_optional(39, self.tenancy_config);
         fields
     }
 }
@@ -1774,10 +1458,8 @@ pub struct InvocationRequest {
     pub invocation_type: Option<String>,
     pub log_type: Option<String>,
     pub client_context: Option<String>,
-    pub durable_execution_name: Option<String>,
     pub payload: Option<Bytes>,
     pub qualifier: Option<String>,
-    pub tenant_id: Option<String>,
 }
 
 impl Shaped for InvocationRequest {
@@ -1790,10 +1472,8 @@ impl Shaped for InvocationRequest {
             invocation_type: members.optional(1)?,
             log_type: members.optional(2)?,
             client_context: members.optional(3)?,
-            durable_execution_name: members.optional(4)?,
             payload: members.optional(5)?,
             qualifier: members.optional(6)?,
-            tenant_id: members.optional(7)?,
         })
     }
 
@@ -1803,10 +1483,8 @@ impl Shaped for InvocationRequest {
         fields.put_optional(1, self.invocation_type);
         fields.put_optional(2, self.log_type);
         fields.put_optional(3, self.client_context);
-        fields.put_optional(4, self.durable_execution_name);
         fields.put_optional(5, self.payload);
         fields.put_optional(6, self.qualifier);
-        fields.put_optional(7, self.tenant_id);
         fields
     }
 }
@@ -1819,7 +1497,6 @@ pub struct InvocationResponse {
     pub log_result: Option<String>,
     pub payload: Option<Bytes>,
     pub executed_version: Option<String>,
-    pub durable_execution_arn: Option<String>,
 }
 
 impl Shaped for InvocationResponse {
@@ -1833,7 +1510,6 @@ impl Shaped for InvocationResponse {
             log_result: members.optional(2)?,
             payload: members.optional(3)?,
             executed_version: members.optional(4)?,
-            durable_execution_arn: members.optional(5)?,
         })
     }
 
@@ -1844,7 +1520,6 @@ impl Shaped for InvocationResponse {
         fields.put_optional(2, self.log_result);
         fields.put_optional(3, self.payload);
         fields.put_optional(4, self.executed_version);
-        fields.put_optional(5, self.durable_execution_arn);
         fields
     }
 }
@@ -1895,123 +1570,11 @@ impl Shaped for InvokeAsyncResponse {
     }
 }
 
-/// AWS's `KafkaSchemaRegistryAccessConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct KafkaSchemaRegistryAccessConfig {
-    pub r#type: Option<String>,
-    pub uri: Option<String>,
-}
-
-impl Shaped for KafkaSchemaRegistryAccessConfig {
-    const SCHEMA: &'static Structure = &schemas::KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<KafkaSchemaRegistryAccessConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(KafkaSchemaRegistryAccessConfig {
-            r#type: members.optional(0)?,
-            uri: members.optional(1)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(2);
-        fields.put_optional(0, self.r#type);
-        fields.put_optional(1, self.uri);
-        fields
-    }
-}
-
-/// AWS's `KafkaSchemaRegistryConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct KafkaSchemaRegistryConfig {
-    pub schema_registry_uri: Option<String>,
-    pub event_record_format: Option<String>,
-    pub access_configs: Option<Vec<KafkaSchemaRegistryAccessConfig>>,
-    pub schema_validation_configs: Option<Vec<KafkaSchemaValidationConfig>>,
-}
-
-impl Shaped for KafkaSchemaRegistryConfig {
-    const SCHEMA: &'static Structure = &schemas::KAFKA_SCHEMA_REGISTRY_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<KafkaSchemaRegistryConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(KafkaSchemaRegistryConfig {
-            schema_registry_uri: members.optional(0)?,
-            event_record_format: members.optional(1)?,
-            access_configs: members.optional(2)?,
-            schema_validation_configs: members.optional(3)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(4);
-        fields.put_optional(0, self.schema_registry_uri);
-        fields.put_optional(1, self.event_record_format);
-        fields.put_optional(2, self.access_configs);
-        fields.put_optional(3, self.schema_validation_configs);
-        fields
-    }
-}
-
-/// AWS's `KafkaSchemaValidationConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct KafkaSchemaValidationConfig {
-    pub attribute: Option<String>,
-}
-
-impl Shaped for KafkaSchemaValidationConfig {
-    const SCHEMA: &'static Structure = &schemas::KAFKA_SCHEMA_VALIDATION_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<KafkaSchemaValidationConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(KafkaSchemaValidationConfig {
-            attribute: members.optional(0)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(1);
-        fields.put_optional(0, self.attribute);
-        fields
-    }
-}
-
-/// AWS's `LambdaManagedInstancesCapacityProviderConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LambdaManagedInstancesCapacityProviderConfig {
-    pub capacity_provider_arn: String,
-    pub per_execution_environment_max_concurrency: Option<i32>,
-    pub execution_environment_memory_gi_b_per_v_cpu: Option<f64>,
-}
-
-impl Shaped for LambdaManagedInstancesCapacityProviderConfig {
-    const SCHEMA: &'static Structure = &schemas::LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<LambdaManagedInstancesCapacityProviderConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(LambdaManagedInstancesCapacityProviderConfig {
-            capacity_provider_arn: members.required(0)?,
-            per_execution_environment_max_concurrency: members.optional(1)?,
-            execution_environment_memory_gi_b_per_v_cpu: members.optional(2)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(3);
-        fields.put(0, self.capacity_provider_arn);
-        fields.put_optional(1, self.per_execution_environment_max_concurrency);
-        fields.put_optional(2, self.execution_environment_memory_gi_b_per_v_cpu);
-        fields
-    }
-}
-
 /// AWS's `Layer`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layer {
     pub arn: Option<String>,
     pub code_size: Option<i64>,
-    pub signing_profile_version_arn: Option<String>,
-    pub signing_job_arn: Option<String>,
 }
 
 impl Shaped for Layer {
@@ -2022,8 +1585,6 @@ impl Shaped for Layer {
         Ok(Layer {
             arn: members.optional(0)?,
             code_size: members.optional(1)?,
-            signing_profile_version_arn: members.optional(2)?,
-            signing_job_arn: members.optional(3)?,
         })
     }
 
@@ -2031,8 +1592,6 @@ impl Shaped for Layer {
         let mut fields = Fields::empty(4);
         fields.put_optional(0, self.arn);
         fields.put_optional(1, self.code_size);
-        fields.put_optional(2, self.signing_profile_version_arn);
-        fields.put_optional(3, self.signing_job_arn);
         fields
     }
 }
@@ -2211,7 +1770,6 @@ impl Shaped for ListFunctionEventInvokeConfigsResponse {
 /// AWS's `ListFunctionsRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListFunctionsRequest {
-    pub master_region: Option<String>,
     pub function_version: Option<String>,
     pub marker: Option<String>,
     pub max_items: Option<i32>,
@@ -2223,7 +1781,6 @@ impl Shaped for ListFunctionsRequest {
     fn from_fields(fields: Fields) -> Result<ListFunctionsRequest, Unshaped> {
         let mut members = Members::new(fields, Self::SCHEMA);
         Ok(ListFunctionsRequest {
-            master_region: members.optional(0)?,
             function_version: members.optional(1)?,
             marker: members.optional(2)?,
             max_items: members.optional(3)?,
@@ -2232,7 +1789,6 @@ impl Shaped for ListFunctionsRequest {
 
     fn into_fields(self) -> Fields {
         let mut fields = Fields::empty(4);
-        fields.put_optional(0, self.master_region);
         fields.put_optional(1, self.function_version);
         fields.put_optional(2, self.marker);
         fields.put_optional(3, self.max_items);
@@ -2445,35 +2001,6 @@ impl Shaped for OnSuccess {
     }
 }
 
-/// AWS's `ProvisionedPollerConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ProvisionedPollerConfig {
-    pub minimum_pollers: Option<i32>,
-    pub maximum_pollers: Option<i32>,
-    pub poller_group_name: Option<String>,
-}
-
-impl Shaped for ProvisionedPollerConfig {
-    const SCHEMA: &'static Structure = &schemas::PROVISIONED_POLLER_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<ProvisionedPollerConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(ProvisionedPollerConfig {
-            minimum_pollers: members.optional(0)?,
-            maximum_pollers: members.optional(1)?,
-            poller_group_name: members.optional(2)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(3);
-        fields.put_optional(0, self.minimum_pollers);
-        fields.put_optional(1, self.maximum_pollers);
-        fields.put_optional(2, self.poller_group_name);
-        fields
-    }
-}
-
 /// AWS's `PublishVersionRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PublishVersionRequest {
@@ -2481,7 +2008,6 @@ pub struct PublishVersionRequest {
     pub code_sha256: Option<String>,
     pub description: Option<String>,
     pub revision_id: Option<String>,
-    pub publish_to: Option<String>,
 }
 
 impl Shaped for PublishVersionRequest {
@@ -2494,7 +2020,6 @@ impl Shaped for PublishVersionRequest {
             code_sha256: members.optional(1)?,
             description: members.optional(2)?,
             revision_id: members.optional(3)?,
-            publish_to: members.optional(4)?,
         })
     }
 
@@ -2504,7 +2029,6 @@ impl Shaped for PublishVersionRequest {
         fields.put_optional(1, self.code_sha256);
         fields.put_optional(2, self.description);
         fields.put_optional(3, self.revision_id);
-        fields.put_optional(4, self.publish_to);
         fields
     }
 }
@@ -2677,55 +2201,6 @@ impl Shaped for ScalingConfig {
     }
 }
 
-/// AWS's `SelfManagedEventSource`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SelfManagedEventSource {
-    pub endpoints: Option<BTreeMap<String, Vec<String>>>,
-}
-
-impl Shaped for SelfManagedEventSource {
-    const SCHEMA: &'static Structure = &schemas::SELF_MANAGED_EVENT_SOURCE;
-
-    fn from_fields(fields: Fields) -> Result<SelfManagedEventSource, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(SelfManagedEventSource {
-            endpoints: members.optional(0)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(1);
-        fields.put_optional(0, self.endpoints);
-        fields
-    }
-}
-
-/// AWS's `SelfManagedKafkaEventSourceConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SelfManagedKafkaEventSourceConfig {
-    pub consumer_group_id: Option<String>,
-    pub schema_registry_config: Option<KafkaSchemaRegistryConfig>,
-}
-
-impl Shaped for SelfManagedKafkaEventSourceConfig {
-    const SCHEMA: &'static Structure = &schemas::SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<SelfManagedKafkaEventSourceConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(SelfManagedKafkaEventSourceConfig {
-            consumer_group_id: members.optional(0)?,
-            schema_registry_config: members.optional(1)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(2);
-        fields.put_optional(0, self.consumer_group_id);
-        fields.put_optional(1, self.schema_registry_config);
-        fields
-    }
-}
-
 /// AWS's `SnapStart`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SnapStart {
@@ -2771,32 +2246,6 @@ impl Shaped for SnapStartResponse {
         let mut fields = Fields::empty(2);
         fields.put_optional(0, self.apply_on);
         fields.put_optional(1, self.optimization_status);
-        fields
-    }
-}
-
-/// AWS's `SourceAccessConfiguration`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SourceAccessConfiguration {
-    pub r#type: Option<String>,
-    pub uri: Option<String>,
-}
-
-impl Shaped for SourceAccessConfiguration {
-    const SCHEMA: &'static Structure = &schemas::SOURCE_ACCESS_CONFIGURATION;
-
-    fn from_fields(fields: Fields) -> Result<SourceAccessConfiguration, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(SourceAccessConfiguration {
-            r#type: members.optional(0)?,
-            uri: members.optional(1)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(2);
-        fields.put_optional(0, self.r#type);
-        fields.put_optional(1, self.uri);
         fields
     }
 }
@@ -2849,29 +2298,6 @@ impl Shaped for TagsError {
         let mut fields = Fields::empty(2);
         fields.put(0, self.error_code);
         fields.put(1, self.message);
-        fields
-    }
-}
-
-/// AWS's `TenancyConfig`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TenancyConfig {
-    pub tenant_isolation_mode: String,
-}
-
-impl Shaped for TenancyConfig {
-    const SCHEMA: &'static Structure = &schemas::TENANCY_CONFIG;
-
-    fn from_fields(fields: Fields) -> Result<TenancyConfig, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(TenancyConfig {
-            tenant_isolation_mode: members.required(0)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(1);
-        fields.put(0, self.tenant_isolation_mode);
         fields
     }
 }
@@ -3000,17 +2426,9 @@ pub struct UpdateEventSourceMappingRequest {
     pub bisect_batch_on_function_error: Option<bool>,
     pub maximum_retry_attempts: Option<i32>,
     pub parallelization_factor: Option<i32>,
-    pub source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
     pub tumbling_window_in_seconds: Option<i32>,
     pub function_response_types: Option<Vec<String>>,
     pub scaling_config: Option<ScalingConfig>,
-    pub amazon_managed_kafka_event_source_config: Option<AmazonManagedKafkaEventSourceConfig>,
-    pub self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
-    pub document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
-    pub kms_key_arn: Option<String>,
-    pub metrics_config: Option<EventSourceMappingMetricsConfig>,
-    pub logging_config: Option<EventSourceMappingLoggingConfig>,
-    pub provisioned_poller_config: Option<ProvisionedPollerConfig>,
 }
 
 impl Shaped for UpdateEventSourceMappingRequest {
@@ -3030,17 +2448,9 @@ impl Shaped for UpdateEventSourceMappingRequest {
             bisect_batch_on_function_error: members.optional(8)?,
             maximum_retry_attempts: members.optional(9)?,
             parallelization_factor: members.optional(10)?,
-            source_access_configurations: members.optional(11)?,
             tumbling_window_in_seconds: members.optional(12)?,
             function_response_types: members.optional(13)?,
             scaling_config: members.optional(14)?,
-            amazon_managed_kafka_event_source_config: members.optional(15)?,
-            self_managed_kafka_event_source_config: members.optional(16)?,
-            document_db_event_source_config: members.optional(17)?,
-            kms_key_arn: members.optional(18)?,
-            metrics_config: members.optional(19)?,
-            logging_config: members.optional(20)?,
-            provisioned_poller_config: members.optional(21)?,
         })
     }
 
@@ -3057,17 +2467,9 @@ impl Shaped for UpdateEventSourceMappingRequest {
         fields.put_optional(8, self.bisect_batch_on_function_error);
         fields.put_optional(9, self.maximum_retry_attempts);
         fields.put_optional(10, self.parallelization_factor);
-        fields.put_optional(11, self.source_access_configurations);
         fields.put_optional(12, self.tumbling_window_in_seconds);
         fields.put_optional(13, self.function_response_types);
         fields.put_optional(14, self.scaling_config);
-        fields.put_optional(15, self.amazon_managed_kafka_event_source_config);
-        fields.put_optional(16, self.self_managed_kafka_event_source_config);
-        fields.put_optional(17, self.document_db_event_source_config);
-        fields.put_optional(18, self.kms_key_arn);
-        fields.put_optional(19, self.metrics_config);
-        fields.put_optional(20, self.logging_config);
-        fields.put_optional(21, self.provisioned_poller_config);
         fields
     }
 }
@@ -3085,8 +2487,6 @@ pub struct UpdateFunctionCodeRequest {
     pub dry_run: Option<bool>,
     pub revision_id: Option<String>,
     pub architectures: Option<Vec<String>>,
-    pub source_kms_key_arn: Option<String>,
-    pub publish_to: Option<String>,
 }
 
 impl Shaped for UpdateFunctionCodeRequest {
@@ -3105,8 +2505,6 @@ impl Shaped for UpdateFunctionCodeRequest {
             dry_run: members.optional(7)?,
             revision_id: members.optional(8)?,
             architectures: members.optional(9)?,
-            source_kms_key_arn: members.optional(10)?,
-            publish_to: members.optional(11)?,
         })
     }
 
@@ -3122,8 +2520,6 @@ impl Shaped for UpdateFunctionCodeRequest {
         fields.put_optional(7, self.dry_run);
         fields.put_optional(8, self.revision_id);
         fields.put_optional(9, self.architectures);
-        fields.put_optional(10, self.source_kms_key_arn);
-        fields.put_optional(11, self.publish_to);
         fields
     }
 }
@@ -3145,13 +2541,10 @@ pub struct UpdateFunctionConfigurationRequest {
     pub tracing_config: Option<TracingConfig>,
     pub revision_id: Option<String>,
     pub layers: Option<Vec<String>>,
-    pub file_system_configs: Option<Vec<FileSystemConfig>>,
     pub image_config: Option<ImageConfig>,
     pub ephemeral_storage: Option<EphemeralStorage>,
     pub snap_start: Option<SnapStart>,
     pub logging_config: Option<LoggingConfig>,
-    pub capacity_provider_config: Option<CapacityProviderConfig>,
-    pub durable_config: Option<DurableConfig>,
 }
 
 impl Shaped for UpdateFunctionConfigurationRequest {
@@ -3174,13 +2567,10 @@ impl Shaped for UpdateFunctionConfigurationRequest {
             tracing_config: members.optional(11)?,
             revision_id: members.optional(12)?,
             layers: members.optional(13)?,
-            file_system_configs: members.optional(14)?,
             image_config: members.optional(15)?,
             ephemeral_storage: members.optional(16)?,
             snap_start: members.optional(17)?,
             logging_config: members.optional(18)?,
-            capacity_provider_config: members.optional(19)?,
-            durable_config: members.optional(20)?,
         })
     }
 
@@ -3200,13 +2590,10 @@ impl Shaped for UpdateFunctionConfigurationRequest {
         fields.put_optional(11, self.tracing_config);
         fields.put_optional(12, self.revision_id);
         fields.put_optional(13, self.layers);
-        fields.put_optional(14, self.file_system_configs);
         fields.put_optional(15, self.image_config);
         fields.put_optional(16, self.ephemeral_storage);
         fields.put_optional(17, self.snap_start);
         fields.put_optional(18, self.logging_config);
-        fields.put_optional(19, self.capacity_provider_config);
-        fields.put_optional(20, self.durable_config);
         fields
     }
 }

@@ -3,8 +3,6 @@
 #[allow(unused_imports, reason = "not every service has every kind of shape")]
 use wire::schema::{List, Location, Map, Member, OPAQUE, Range, Shape, Structure, Text, TimestampForm};
 
-pub(crate) static ACCOUNT_ID: Shape = Shape::String(Text::ANY.min(12).max(12).pattern(r"^\d{12}$"));
-pub(crate) static ACCOUNT_IDS: Shape = Shape::List(List::of(&ACCOUNT_ID).max(20));
 pub(crate) static AMAZON_RESOURCE_NAME: Shape = Shape::String(Text::ANY.min(1).max(1011).pattern(r"[\w+=/:,.@-]*"));
 pub(crate) static ARN: Shape = Shape::String(Text::ANY);
 pub(crate) static BEARER_TOKEN_AUTHENTICATION_ENABLED: Shape = Shape::Boolean;
@@ -36,12 +34,12 @@ pub(crate) static DESCENDING: Shape = Shape::Boolean;
 pub(crate) static DESCRIBE_LIMIT: Shape = Shape::Integer(Range::ANY.min(1).max(50));
 pub(crate) static DESCRIBE_LOG_GROUPS_LOG_GROUP_IDENTIFIERS: Shape = Shape::List(List::of(&LOG_GROUP_IDENTIFIER).min(1).max(50));
 pub(crate) static DESCRIBE_LOG_GROUPS_REQUEST: Structure = Structure::new("DescribeLogGroupsRequest", &[
-    Member::new("accountIdentifiers", &ACCOUNT_IDS),
+    Member::new("accountIdentifiers", &OPAQUE).ignored(),
     Member::new("logGroupNamePrefix", &LOG_GROUP_NAME),
     Member::new("logGroupNamePattern", &LOG_GROUP_NAME_PATTERN),
     Member::new("nextToken", &NEXT_TOKEN),
     Member::new("limit", &DESCRIBE_LIMIT),
-    Member::new("includeLinkedAccounts", &INCLUDE_LINKED_ACCOUNTS),
+    Member::new("includeLinkedAccounts", &INCLUDE_LINKED_ACCOUNTS).ignored(),
     Member::new("logGroupClass", &LOG_GROUP_CLASS),
     Member::new("logGroupIdentifiers", &DESCRIBE_LOG_GROUPS_LOG_GROUP_IDENTIFIERS),
 ]);
@@ -62,18 +60,6 @@ pub(crate) static DESCRIBE_LOG_STREAMS_RESPONSE: Structure = Structure::new("Des
     Member::new("logStreams", &LOG_STREAMS),
     Member::new("nextToken", &NEXT_TOKEN),
 ]);
-pub(crate) static ENTITY: Structure = Structure::new("Entity", &[
-    Member::new("keyAttributes", &ENTITY_KEY_ATTRIBUTES),
-    Member::new("attributes", &ENTITY_ATTRIBUTES),
-]);
-static ENTITY_SHAPE: Shape = Shape::Structure(&ENTITY);
-pub(crate) static ENTITY_ATTRIBUTES: Shape = Shape::Map(Map::of(&ENTITY_ATTRIBUTES_KEY, &ENTITY_ATTRIBUTES_VALUE).max(10));
-pub(crate) static ENTITY_ATTRIBUTES_KEY: Shape = Shape::String(Text::ANY.min(1).max(256));
-pub(crate) static ENTITY_ATTRIBUTES_VALUE: Shape = Shape::String(Text::ANY.min(1).max(512));
-pub(crate) static ENTITY_KEY_ATTRIBUTES: Shape = Shape::Map(Map::of(&ENTITY_KEY_ATTRIBUTES_KEY, &ENTITY_KEY_ATTRIBUTES_VALUE).min(2).max(4));
-pub(crate) static ENTITY_KEY_ATTRIBUTES_KEY: Shape = Shape::String(Text::ANY.min(1).max(32));
-pub(crate) static ENTITY_KEY_ATTRIBUTES_VALUE: Shape = Shape::String(Text::ANY.min(1).max(512));
-pub(crate) static ENTITY_REJECTION_ERROR_TYPE: Shape = Shape::String(Text::ANY.allowed(&["InvalidEntity", "InvalidTypeValue", "InvalidKeyAttributes", "InvalidAttributes", "EntitySizeTooLarge", "UnsupportedLogGroupType", "MissingRequiredFields"]));
 pub(crate) static EVENT_ID: Shape = Shape::String(Text::ANY);
 pub(crate) static EVENT_MESSAGE: Shape = Shape::String(Text::ANY.min(1));
 pub(crate) static EVENTS_LIMIT: Shape = Shape::Integer(Range::ANY.min(1).max(10000));
@@ -196,21 +182,17 @@ pub(crate) static PUT_LOG_EVENTS_REQUEST: Structure = Structure::new("PutLogEven
     Member::new("logStreamName", &LOG_STREAM_NAME).required(),
     Member::new("logEvents", &INPUT_LOG_EVENTS).required(),
     Member::new("sequenceToken", &SEQUENCE_TOKEN),
-    Member::new("entity", &ENTITY_SHAPE),
+    Member::new("entity", &OPAQUE).ignored(),
 ]);
 pub(crate) static PUT_LOG_EVENTS_RESPONSE: Structure = Structure::new("PutLogEventsResponse", &[
     Member::new("nextSequenceToken", &SEQUENCE_TOKEN),
     Member::new("rejectedLogEventsInfo", &REJECTED_LOG_EVENTS_INFO_SHAPE),
-    Member::new("rejectedEntityInfo", &REJECTED_ENTITY_INFO_SHAPE),
+    Member::new("rejectedEntityInfo", &OPAQUE).ignored(),
 ]);
 pub(crate) static PUT_RETENTION_POLICY_REQUEST: Structure = Structure::new("PutRetentionPolicyRequest", &[
     Member::new("logGroupName", &LOG_GROUP_NAME).required(),
     Member::new("retentionInDays", &DAYS).required(),
 ]);
-pub(crate) static REJECTED_ENTITY_INFO: Structure = Structure::new("RejectedEntityInfo", &[
-    Member::new("errorType", &ENTITY_REJECTION_ERROR_TYPE).required(),
-]);
-static REJECTED_ENTITY_INFO_SHAPE: Shape = Shape::Structure(&REJECTED_ENTITY_INFO);
 pub(crate) static REJECTED_LOG_EVENTS_INFO: Structure = Structure::new("RejectedLogEventsInfo", &[
     Member::new("tooNewLogEventStartIndex", &LOG_EVENT_INDEX),
     Member::new("tooOldLogEventEndIndex", &LOG_EVENT_INDEX),

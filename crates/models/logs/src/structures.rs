@@ -142,12 +142,10 @@ impl Shaped for DeleteRetentionPolicyRequest {
 /// AWS's `DescribeLogGroupsRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeLogGroupsRequest {
-    pub account_identifiers: Option<Vec<String>>,
     pub log_group_name_prefix: Option<String>,
     pub log_group_name_pattern: Option<String>,
     pub next_token: Option<String>,
     pub limit: Option<i32>,
-    pub include_linked_accounts: Option<bool>,
     pub log_group_class: Option<String>,
     pub log_group_identifiers: Option<Vec<String>>,
 }
@@ -158,12 +156,10 @@ impl Shaped for DescribeLogGroupsRequest {
     fn from_fields(fields: Fields) -> Result<DescribeLogGroupsRequest, Unshaped> {
         let mut members = Members::new(fields, Self::SCHEMA);
         Ok(DescribeLogGroupsRequest {
-            account_identifiers: members.optional(0)?,
             log_group_name_prefix: members.optional(1)?,
             log_group_name_pattern: members.optional(2)?,
             next_token: members.optional(3)?,
             limit: members.optional(4)?,
-            include_linked_accounts: members.optional(5)?,
             log_group_class: members.optional(6)?,
             log_group_identifiers: members.optional(7)?,
         })
@@ -171,12 +167,10 @@ impl Shaped for DescribeLogGroupsRequest {
 
     fn into_fields(self) -> Fields {
         let mut fields = Fields::empty(8);
-        fields.put_optional(0, self.account_identifiers);
         fields.put_optional(1, self.log_group_name_prefix);
         fields.put_optional(2, self.log_group_name_pattern);
         fields.put_optional(3, self.next_token);
         fields.put_optional(4, self.limit);
-        fields.put_optional(5, self.include_linked_accounts);
         fields.put_optional(6, self.log_group_class);
         fields.put_optional(7, self.log_group_identifiers);
         fields
@@ -272,32 +266,6 @@ impl Shaped for DescribeLogStreamsResponse {
         let mut fields = Fields::empty(2);
         fields.put_optional(0, self.log_streams);
         fields.put_optional(1, self.next_token);
-        fields
-    }
-}
-
-/// AWS's `Entity`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Entity {
-    pub key_attributes: Option<BTreeMap<String, String>>,
-    pub attributes: Option<BTreeMap<String, String>>,
-}
-
-impl Shaped for Entity {
-    const SCHEMA: &'static Structure = &schemas::ENTITY;
-
-    fn from_fields(fields: Fields) -> Result<Entity, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(Entity {
-            key_attributes: members.optional(0)?,
-            attributes: members.optional(1)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(2);
-        fields.put_optional(0, self.key_attributes);
-        fields.put_optional(1, self.attributes);
         fields
     }
 }
@@ -752,7 +720,6 @@ pub struct PutLogEventsRequest {
     pub log_stream_name: String,
     pub log_events: Vec<InputLogEvent>,
     pub sequence_token: Option<String>,
-    pub entity: Option<Entity>,
 }
 
 impl Shaped for PutLogEventsRequest {
@@ -765,7 +732,6 @@ impl Shaped for PutLogEventsRequest {
             log_stream_name: members.required(1)?,
             log_events: members.required(2)?,
             sequence_token: members.optional(3)?,
-            entity: members.optional(4)?,
         })
     }
 
@@ -775,7 +741,6 @@ impl Shaped for PutLogEventsRequest {
         fields.put(1, self.log_stream_name);
         fields.put(2, self.log_events);
         fields.put_optional(3, self.sequence_token);
-        fields.put_optional(4, self.entity);
         fields
     }
 }
@@ -785,7 +750,6 @@ impl Shaped for PutLogEventsRequest {
 pub struct PutLogEventsResponse {
     pub next_sequence_token: Option<String>,
     pub rejected_log_events_info: Option<RejectedLogEventsInfo>,
-    pub rejected_entity_info: Option<RejectedEntityInfo>,
 }
 
 impl Shaped for PutLogEventsResponse {
@@ -796,7 +760,6 @@ impl Shaped for PutLogEventsResponse {
         Ok(PutLogEventsResponse {
             next_sequence_token: members.optional(0)?,
             rejected_log_events_info: members.optional(1)?,
-            rejected_entity_info: members.optional(2)?,
         })
     }
 
@@ -804,7 +767,6 @@ impl Shaped for PutLogEventsResponse {
         let mut fields = Fields::empty(3);
         fields.put_optional(0, self.next_sequence_token);
         fields.put_optional(1, self.rejected_log_events_info);
-        fields.put_optional(2, self.rejected_entity_info);
         fields
     }
 }
@@ -831,29 +793,6 @@ impl Shaped for PutRetentionPolicyRequest {
         let mut fields = Fields::empty(2);
         fields.put(0, self.log_group_name);
         fields.put(1, self.retention_in_days);
-        fields
-    }
-}
-
-/// AWS's `RejectedEntityInfo`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RejectedEntityInfo {
-    pub error_type: String,
-}
-
-impl Shaped for RejectedEntityInfo {
-    const SCHEMA: &'static Structure = &schemas::REJECTED_ENTITY_INFO;
-
-    fn from_fields(fields: Fields) -> Result<RejectedEntityInfo, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(RejectedEntityInfo {
-            error_type: members.required(0)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(1);
-        fields.put(0, self.error_type);
         fields
     }
 }

@@ -9,24 +9,17 @@ use crate::schemas;
 
 /// AWS's `AbortMultipartUploadOutput`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct AbortMultipartUploadOutput {
-    pub request_charged: Option<String>,
-}
+pub struct AbortMultipartUploadOutput {}
 
 impl Shaped for AbortMultipartUploadOutput {
     const SCHEMA: &'static Structure = &schemas::ABORT_MULTIPART_UPLOAD_OUTPUT;
 
-    fn from_fields(fields: Fields) -> Result<AbortMultipartUploadOutput, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(AbortMultipartUploadOutput {
-            request_charged: members.optional(0)?,
-        })
+    fn from_fields(_: Fields) -> Result<AbortMultipartUploadOutput, Unshaped> {
+        Ok(AbortMultipartUploadOutput {})
     }
 
     fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(1);
-        fields.put_optional(0, self.request_charged);
-        fields
+        Fields::empty(1)
     }
 }
 
@@ -36,7 +29,6 @@ pub struct AbortMultipartUploadRequest {
     pub bucket: String,
     pub key: String,
     pub upload_id: String,
-    pub request_payer: Option<String>,
     pub expected_bucket_owner: Option<String>,
     pub if_match_initiated_time: Option<Timestamp>,
 }
@@ -50,7 +42,6 @@ impl Shaped for AbortMultipartUploadRequest {
             bucket: members.required(0)?,
             key: members.required(1)?,
             upload_id: members.required(2)?,
-            request_payer: members.optional(3)?,
             expected_bucket_owner: members.optional(4)?,
             if_match_initiated_time: members.optional(5)?,
         })
@@ -61,7 +52,6 @@ impl Shaped for AbortMultipartUploadRequest {
         fields.put(0, self.bucket);
         fields.put(1, self.key);
         fields.put(2, self.upload_id);
-        fields.put_optional(3, self.request_payer);
         fields.put_optional(4, self.expected_bucket_owner);
         fields.put_optional(5, self.if_match_initiated_time);
         fields
@@ -274,7 +264,6 @@ pub struct CompleteMultipartUploadOutput {
     pub version_id: Option<String>,
     pub sse_kms_key_id: Option<String>,
     pub bucket_key_enabled: Option<bool>,
-    pub request_charged: Option<String>,
 }
 
 impl Shaped for CompleteMultipartUploadOutput {
@@ -303,7 +292,6 @@ impl Shaped for CompleteMultipartUploadOutput {
             version_id: members.optional(17)?,
             sse_kms_key_id: members.optional(18)?,
             bucket_key_enabled: members.optional(19)?,
-            request_charged: members.optional(20)?,
         })
     }
 
@@ -329,7 +317,6 @@ impl Shaped for CompleteMultipartUploadOutput {
         fields.put_optional(17, self.version_id);
         fields.put_optional(18, self.sse_kms_key_id);
         fields.put_optional(19, self.bucket_key_enabled);
-        fields.put_optional(20, self.request_charged);
         fields
     }
 }
@@ -353,13 +340,9 @@ pub struct CompleteMultipartUploadRequest {
     pub checksum_xxhash128: Option<String>,
     pub checksum_type: Option<String>,
     pub mpu_object_size: Option<i64>,
-    pub request_payer: Option<String>,
     pub expected_bucket_owner: Option<String>,
     pub if_match: Option<String>,
     pub if_none_match: Option<String>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
 }
 
 impl Shaped for CompleteMultipartUploadRequest {
@@ -384,13 +367,9 @@ impl Shaped for CompleteMultipartUploadRequest {
             checksum_xxhash128: members.optional(13)?,
             checksum_type: members.optional(14)?,
             mpu_object_size: members.optional(15)?,
-            request_payer: members.optional(16)?,
             expected_bucket_owner: members.optional(17)?,
             if_match: members.optional(18)?,
             if_none_match: members.optional(19)?,
-            sse_customer_algorithm: members.optional(20)?,
-            sse_customer_key: members.optional(21)?,
-            sse_customer_key_md5: members.optional(22)?,
         })
     }
 
@@ -412,13 +391,9 @@ impl Shaped for CompleteMultipartUploadRequest {
         fields.put_optional(13, self.checksum_xxhash128);
         fields.put_optional(14, self.checksum_type);
         fields.put_optional(15, self.mpu_object_size);
-        fields.put_optional(16, self.request_payer);
         fields.put_optional(17, self.expected_bucket_owner);
         fields.put_optional(18, self.if_match);
         fields.put_optional(19, self.if_none_match);
-        fields.put_optional(20, self.sse_customer_algorithm);
-        fields.put_optional(21, self.sse_customer_key);
-        fields.put_optional(22, self.sse_customer_key_md5);
         fields
     }
 }
@@ -510,12 +485,8 @@ pub struct CopyObjectOutput {
     pub copy_source_version_id: Option<String>,
     pub version_id: Option<String>,
     pub server_side_encryption: Option<String>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
     pub sse_kms_key_id: Option<String>,
-    pub sse_kms_encryption_context: Option<String>,
     pub bucket_key_enabled: Option<bool>,
-    pub request_charged: Option<String>,
 }
 
 impl Shaped for CopyObjectOutput {
@@ -529,12 +500,8 @@ impl Shaped for CopyObjectOutput {
             copy_source_version_id: members.optional(2)?,
             version_id: members.optional(3)?,
             server_side_encryption: members.optional(4)?,
-            sse_customer_algorithm: members.optional(5)?,
-            sse_customer_key_md5: members.optional(6)?,
             sse_kms_key_id: members.optional(7)?,
-            sse_kms_encryption_context: members.optional(8)?,
             bucket_key_enabled: members.optional(9)?,
-            request_charged: members.optional(10)?,
         })
     }
 
@@ -545,12 +512,8 @@ impl Shaped for CopyObjectOutput {
         fields.put_optional(2, self.copy_source_version_id);
         fields.put_optional(3, self.version_id);
         fields.put_optional(4, self.server_side_encryption);
-        fields.put_optional(5, self.sse_customer_algorithm);
-        fields.put_optional(6, self.sse_customer_key_md5);
         fields.put_optional(7, self.sse_kms_key_id);
-        fields.put_optional(8, self.sse_kms_encryption_context);
         fields.put_optional(9, self.bucket_key_enabled);
-        fields.put_optional(10, self.request_charged);
         fields
     }
 }
@@ -572,10 +535,6 @@ pub struct CopyObjectRequest {
     pub copy_source_if_none_match: Option<String>,
     pub copy_source_if_unmodified_since: Option<Timestamp>,
     pub expires: Option<Timestamp>,
-    pub grant_full_control: Option<String>,
-    pub grant_read: Option<String>,
-    pub grant_read_acp: Option<String>,
-    pub grant_write_acp: Option<String>,
     pub if_match: Option<String>,
     pub if_none_match: Option<String>,
     pub key: String,
@@ -585,20 +544,9 @@ pub struct CopyObjectRequest {
     pub server_side_encryption: Option<String>,
     pub storage_class: Option<String>,
     pub website_redirect_location: Option<String>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
     pub sse_kms_key_id: Option<String>,
-    pub sse_kms_encryption_context: Option<String>,
     pub bucket_key_enabled: Option<bool>,
-    pub copy_source_sse_customer_algorithm: Option<String>,
-    pub copy_source_sse_customer_key: Option<String>,
-    pub copy_source_sse_customer_key_md5: Option<String>,
-    pub request_payer: Option<String>,
     pub tagging: Option<String>,
-    pub object_lock_mode: Option<String>,
-    pub object_lock_retain_until_date: Option<Timestamp>,
-    pub object_lock_legal_hold_status: Option<String>,
     pub expected_bucket_owner: Option<String>,
     pub expected_source_bucket_owner: Option<String>,
 }
@@ -623,10 +571,6 @@ impl Shaped for CopyObjectRequest {
             copy_source_if_none_match: members.optional(11)?,
             copy_source_if_unmodified_since: members.optional(12)?,
             expires: members.optional(13)?,
-            grant_full_control: members.optional(14)?,
-            grant_read: members.optional(15)?,
-            grant_read_acp: members.optional(16)?,
-            grant_write_acp: members.optional(17)?,
             if_match: members.optional(18)?,
             if_none_match: members.optional(19)?,
             key: members.required(20)?,
@@ -636,20 +580,9 @@ impl Shaped for CopyObjectRequest {
             server_side_encryption: members.optional(24)?,
             storage_class: members.optional(25)?,
             website_redirect_location: members.optional(26)?,
-            sse_customer_algorithm: members.optional(27)?,
-            sse_customer_key: members.optional(28)?,
-            sse_customer_key_md5: members.optional(29)?,
             sse_kms_key_id: members.optional(30)?,
-            sse_kms_encryption_context: members.optional(31)?,
             bucket_key_enabled: members.optional(32)?,
-            copy_source_sse_customer_algorithm: members.optional(33)?,
-            copy_source_sse_customer_key: members.optional(34)?,
-            copy_source_sse_customer_key_md5: members.optional(35)?,
-            request_payer: members.optional(36)?,
             tagging: members.optional(37)?,
-            object_lock_mode: members.optional(38)?,
-            object_lock_retain_until_date: members.optional(39)?,
-            object_lock_legal_hold_status: members.optional(40)?,
             expected_bucket_owner: members.optional(41)?,
             expected_source_bucket_owner: members.optional(42)?,
         })
@@ -671,10 +604,6 @@ impl Shaped for CopyObjectRequest {
         fields.put_optional(11, self.copy_source_if_none_match);
         fields.put_optional(12, self.copy_source_if_unmodified_since);
         fields.put_optional(13, self.expires);
-        fields.put_optional(14, self.grant_full_control);
-        fields.put_optional(15, self.grant_read);
-        fields.put_optional(16, self.grant_read_acp);
-        fields.put_optional(17, self.grant_write_acp);
         fields.put_optional(18, self.if_match);
         fields.put_optional(19, self.if_none_match);
         fields.put(20, self.key);
@@ -684,20 +613,9 @@ impl Shaped for CopyObjectRequest {
         fields.put_optional(24, self.server_side_encryption);
         fields.put_optional(25, self.storage_class);
         fields.put_optional(26, self.website_redirect_location);
-        fields.put_optional(27, self.sse_customer_algorithm);
-        fields.put_optional(28, self.sse_customer_key);
-        fields.put_optional(29, self.sse_customer_key_md5);
         fields.put_optional(30, self.sse_kms_key_id);
-        fields.put_optional(31, self.sse_kms_encryption_context);
         fields.put_optional(32, self.bucket_key_enabled);
-        fields.put_optional(33, self.copy_source_sse_customer_algorithm);
-        fields.put_optional(34, self.copy_source_sse_customer_key);
-        fields.put_optional(35, self.copy_source_sse_customer_key_md5);
-        fields.put_optional(36, self.request_payer);
         fields.put_optional(37, self.tagging);
-        fields.put_optional(38, self.object_lock_mode);
-        fields.put_optional(39, self.object_lock_retain_until_date);
-        fields.put_optional(40, self.object_lock_legal_hold_status);
         fields.put_optional(41, self.expected_bucket_owner);
         fields.put_optional(42, self.expected_source_bucket_owner);
         fields
@@ -883,14 +801,7 @@ pub struct CreateBucketRequest {
     pub acl: Option<String>,
     pub bucket: String,
     pub create_bucket_configuration: Option<CreateBucketConfiguration>,
-    pub grant_full_control: Option<String>,
-    pub grant_read: Option<String>,
-    pub grant_read_acp: Option<String>,
-    pub grant_write: Option<String>,
-    pub grant_write_acp: Option<String>,
-    pub object_lock_enabled_for_bucket: Option<bool>,
     pub object_ownership: Option<String>,
-    pub bucket_namespace: Option<String>,
 }
 
 impl Shaped for CreateBucketRequest {
@@ -902,14 +813,7 @@ impl Shaped for CreateBucketRequest {
             acl: members.optional(0)?,
             bucket: members.required(1)?,
             create_bucket_configuration: members.optional(2)?,
-            grant_full_control: members.optional(3)?,
-            grant_read: members.optional(4)?,
-            grant_read_acp: members.optional(5)?,
-            grant_write: members.optional(6)?,
-            grant_write_acp: members.optional(7)?,
-            object_lock_enabled_for_bucket: members.optional(8)?,
             object_ownership: members.optional(9)?,
-            bucket_namespace: members.optional(10)?,
         })
     }
 
@@ -918,14 +822,7 @@ impl Shaped for CreateBucketRequest {
         fields.put_optional(0, self.acl);
         fields.put(1, self.bucket);
         fields.put_optional(2, self.create_bucket_configuration);
-        fields.put_optional(3, self.grant_full_control);
-        fields.put_optional(4, self.grant_read);
-        fields.put_optional(5, self.grant_read_acp);
-        fields.put_optional(6, self.grant_write);
-        fields.put_optional(7, self.grant_write_acp);
-        fields.put_optional(8, self.object_lock_enabled_for_bucket);
         fields.put_optional(9, self.object_ownership);
-        fields.put_optional(10, self.bucket_namespace);
         fields
     }
 }
@@ -939,12 +836,8 @@ pub struct CreateMultipartUploadOutput {
     pub key: Option<String>,
     pub upload_id: Option<String>,
     pub server_side_encryption: Option<String>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
     pub sse_kms_key_id: Option<String>,
-    pub sse_kms_encryption_context: Option<String>,
     pub bucket_key_enabled: Option<bool>,
-    pub request_charged: Option<String>,
     pub checksum_algorithm: Option<String>,
     pub checksum_type: Option<String>,
 }
@@ -961,12 +854,8 @@ impl Shaped for CreateMultipartUploadOutput {
             key: members.optional(3)?,
             upload_id: members.optional(4)?,
             server_side_encryption: members.optional(5)?,
-            sse_customer_algorithm: members.optional(6)?,
-            sse_customer_key_md5: members.optional(7)?,
             sse_kms_key_id: members.optional(8)?,
-            sse_kms_encryption_context: members.optional(9)?,
             bucket_key_enabled: members.optional(10)?,
-            request_charged: members.optional(11)?,
             checksum_algorithm: members.optional(12)?,
             checksum_type: members.optional(13)?,
         })
@@ -980,12 +869,8 @@ impl Shaped for CreateMultipartUploadOutput {
         fields.put_optional(3, self.key);
         fields.put_optional(4, self.upload_id);
         fields.put_optional(5, self.server_side_encryption);
-        fields.put_optional(6, self.sse_customer_algorithm);
-        fields.put_optional(7, self.sse_customer_key_md5);
         fields.put_optional(8, self.sse_kms_key_id);
-        fields.put_optional(9, self.sse_kms_encryption_context);
         fields.put_optional(10, self.bucket_key_enabled);
-        fields.put_optional(11, self.request_charged);
         fields.put_optional(12, self.checksum_algorithm);
         fields.put_optional(13, self.checksum_type);
         fields
@@ -1003,26 +888,14 @@ pub struct CreateMultipartUploadRequest {
     pub content_language: Option<String>,
     pub content_type: Option<String>,
     pub expires: Option<Timestamp>,
-    pub grant_full_control: Option<String>,
-    pub grant_read: Option<String>,
-    pub grant_read_acp: Option<String>,
-    pub grant_write_acp: Option<String>,
     pub key: String,
     pub metadata: Option<BTreeMap<String, String>>,
     pub server_side_encryption: Option<String>,
     pub storage_class: Option<String>,
     pub website_redirect_location: Option<String>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
     pub sse_kms_key_id: Option<String>,
-    pub sse_kms_encryption_context: Option<String>,
     pub bucket_key_enabled: Option<bool>,
-    pub request_payer: Option<String>,
     pub tagging: Option<String>,
-    pub object_lock_mode: Option<String>,
-    pub object_lock_retain_until_date: Option<Timestamp>,
-    pub object_lock_legal_hold_status: Option<String>,
     pub expected_bucket_owner: Option<String>,
     pub checksum_algorithm: Option<String>,
     pub checksum_type: Option<String>,
@@ -1042,26 +915,14 @@ impl Shaped for CreateMultipartUploadRequest {
             content_language: members.optional(5)?,
             content_type: members.optional(6)?,
             expires: members.optional(7)?,
-            grant_full_control: members.optional(8)?,
-            grant_read: members.optional(9)?,
-            grant_read_acp: members.optional(10)?,
-            grant_write_acp: members.optional(11)?,
             key: members.required(12)?,
             metadata: members.optional(13)?,
             server_side_encryption: members.optional(14)?,
             storage_class: members.optional(15)?,
             website_redirect_location: members.optional(16)?,
-            sse_customer_algorithm: members.optional(17)?,
-            sse_customer_key: members.optional(18)?,
-            sse_customer_key_md5: members.optional(19)?,
             sse_kms_key_id: members.optional(20)?,
-            sse_kms_encryption_context: members.optional(21)?,
             bucket_key_enabled: members.optional(22)?,
-            request_payer: members.optional(23)?,
             tagging: members.optional(24)?,
-            object_lock_mode: members.optional(25)?,
-            object_lock_retain_until_date: members.optional(26)?,
-            object_lock_legal_hold_status: members.optional(27)?,
             expected_bucket_owner: members.optional(28)?,
             checksum_algorithm: members.optional(29)?,
             checksum_type: members.optional(30)?,
@@ -1078,26 +939,14 @@ impl Shaped for CreateMultipartUploadRequest {
         fields.put_optional(5, self.content_language);
         fields.put_optional(6, self.content_type);
         fields.put_optional(7, self.expires);
-        fields.put_optional(8, self.grant_full_control);
-        fields.put_optional(9, self.grant_read);
-        fields.put_optional(10, self.grant_read_acp);
-        fields.put_optional(11, self.grant_write_acp);
         fields.put(12, self.key);
         fields.put_optional(13, self.metadata);
         fields.put_optional(14, self.server_side_encryption);
         fields.put_optional(15, self.storage_class);
         fields.put_optional(16, self.website_redirect_location);
-        fields.put_optional(17, self.sse_customer_algorithm);
-        fields.put_optional(18, self.sse_customer_key);
-        fields.put_optional(19, self.sse_customer_key_md5);
         fields.put_optional(20, self.sse_kms_key_id);
-        fields.put_optional(21, self.sse_kms_encryption_context);
         fields.put_optional(22, self.bucket_key_enabled);
-        fields.put_optional(23, self.request_payer);
         fields.put_optional(24, self.tagging);
-        fields.put_optional(25, self.object_lock_mode);
-        fields.put_optional(26, self.object_lock_retain_until_date);
-        fields.put_optional(27, self.object_lock_legal_hold_status);
         fields.put_optional(28, self.expected_bucket_owner);
         fields.put_optional(29, self.checksum_algorithm);
         fields.put_optional(30, self.checksum_type);
@@ -1214,7 +1063,6 @@ impl Shaped for DeleteBucketTaggingRequest {
 pub struct DeleteObjectOutput {
     pub delete_marker: Option<bool>,
     pub version_id: Option<String>,
-    pub request_charged: Option<String>,
 }
 
 impl Shaped for DeleteObjectOutput {
@@ -1225,7 +1073,6 @@ impl Shaped for DeleteObjectOutput {
         Ok(DeleteObjectOutput {
             delete_marker: members.optional(0)?,
             version_id: members.optional(1)?,
-            request_charged: members.optional(2)?,
         })
     }
 
@@ -1233,7 +1080,6 @@ impl Shaped for DeleteObjectOutput {
         let mut fields = Fields::empty(3);
         fields.put_optional(0, self.delete_marker);
         fields.put_optional(1, self.version_id);
-        fields.put_optional(2, self.request_charged);
         fields
     }
 }
@@ -1243,10 +1089,7 @@ impl Shaped for DeleteObjectOutput {
 pub struct DeleteObjectRequest {
     pub bucket: String,
     pub key: String,
-    pub mfa: Option<String>,
     pub version_id: Option<String>,
-    pub request_payer: Option<String>,
-    pub bypass_governance_retention: Option<bool>,
     pub expected_bucket_owner: Option<String>,
     pub if_match: Option<String>,
     pub if_match_last_modified_time: Option<Timestamp>,
@@ -1261,10 +1104,7 @@ impl Shaped for DeleteObjectRequest {
         Ok(DeleteObjectRequest {
             bucket: members.required(0)?,
             key: members.required(1)?,
-            mfa: members.optional(2)?,
             version_id: members.optional(3)?,
-            request_payer: members.optional(4)?,
-            bypass_governance_retention: members.optional(5)?,
             expected_bucket_owner: members.optional(6)?,
             if_match: members.optional(7)?,
             if_match_last_modified_time: members.optional(8)?,
@@ -1276,10 +1116,7 @@ impl Shaped for DeleteObjectRequest {
         let mut fields = Fields::empty(10);
         fields.put(0, self.bucket);
         fields.put(1, self.key);
-        fields.put_optional(2, self.mfa);
         fields.put_optional(3, self.version_id);
-        fields.put_optional(4, self.request_payer);
-        fields.put_optional(5, self.bypass_governance_retention);
         fields.put_optional(6, self.expected_bucket_owner);
         fields.put_optional(7, self.if_match);
         fields.put_optional(8, self.if_match_last_modified_time);
@@ -1347,7 +1184,6 @@ impl Shaped for DeleteObjectTaggingRequest {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteObjectsOutput {
     pub deleted: Option<Vec<DeletedObject>>,
-    pub request_charged: Option<String>,
     pub errors: Option<Vec<Error>>,
 }
 
@@ -1358,7 +1194,6 @@ impl Shaped for DeleteObjectsOutput {
         let mut members = Members::new(fields, Self::SCHEMA);
         Ok(DeleteObjectsOutput {
             deleted: members.optional(0)?,
-            request_charged: members.optional(1)?,
             errors: members.optional(2)?,
         })
     }
@@ -1366,7 +1201,6 @@ impl Shaped for DeleteObjectsOutput {
     fn into_fields(self) -> Fields {
         let mut fields = Fields::empty(3);
         fields.put_optional(0, self.deleted);
-        fields.put_optional(1, self.request_charged);
         fields.put_optional(2, self.errors);
         fields
     }
@@ -1377,9 +1211,6 @@ impl Shaped for DeleteObjectsOutput {
 pub struct DeleteObjectsRequest {
     pub bucket: String,
     pub delete: Delete,
-    pub mfa: Option<String>,
-    pub request_payer: Option<String>,
-    pub bypass_governance_retention: Option<bool>,
     pub expected_bucket_owner: Option<String>,
     pub checksum_algorithm: Option<String>,
 }
@@ -1392,9 +1223,6 @@ impl Shaped for DeleteObjectsRequest {
         Ok(DeleteObjectsRequest {
             bucket: members.required(0)?,
             delete: members.required(1)?,
-            mfa: members.optional(2)?,
-            request_payer: members.optional(3)?,
-            bypass_governance_retention: members.optional(4)?,
             expected_bucket_owner: members.optional(5)?,
             checksum_algorithm: members.optional(6)?,
         })
@@ -1404,9 +1232,6 @@ impl Shaped for DeleteObjectsRequest {
         let mut fields = Fields::empty(7);
         fields.put(0, self.bucket);
         fields.put(1, self.delete);
-        fields.put_optional(2, self.mfa);
-        fields.put_optional(3, self.request_payer);
-        fields.put_optional(4, self.bypass_governance_retention);
         fields.put_optional(5, self.expected_bucket_owner);
         fields.put_optional(6, self.checksum_algorithm);
         fields
@@ -1926,7 +1751,6 @@ pub struct GetObjectAttributesOutput {
     pub delete_marker: Option<bool>,
     pub last_modified: Option<Timestamp>,
     pub version_id: Option<String>,
-    pub request_charged: Option<String>,
     pub etag: Option<String>,
     pub checksum: Option<Checksum>,
     pub object_parts: Option<GetObjectAttributesParts>,
@@ -1943,7 +1767,6 @@ impl Shaped for GetObjectAttributesOutput {
             delete_marker: members.optional(0)?,
             last_modified: members.optional(1)?,
             version_id: members.optional(2)?,
-            request_charged: members.optional(3)?,
             etag: members.optional(4)?,
             checksum: members.optional(5)?,
             object_parts: members.optional(6)?,
@@ -1957,7 +1780,6 @@ impl Shaped for GetObjectAttributesOutput {
         fields.put_optional(0, self.delete_marker);
         fields.put_optional(1, self.last_modified);
         fields.put_optional(2, self.version_id);
-        fields.put_optional(3, self.request_charged);
         fields.put_optional(4, self.etag);
         fields.put_optional(5, self.checksum);
         fields.put_optional(6, self.object_parts);
@@ -2013,10 +1835,6 @@ pub struct GetObjectAttributesRequest {
     pub version_id: Option<String>,
     pub max_parts: Option<i32>,
     pub part_number_marker: Option<i32>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
-    pub request_payer: Option<String>,
     pub expected_bucket_owner: Option<String>,
     pub object_attributes: Vec<String>,
 }
@@ -2032,10 +1850,6 @@ impl Shaped for GetObjectAttributesRequest {
             version_id: members.optional(2)?,
             max_parts: members.optional(3)?,
             part_number_marker: members.optional(4)?,
-            sse_customer_algorithm: members.optional(5)?,
-            sse_customer_key: members.optional(6)?,
-            sse_customer_key_md5: members.optional(7)?,
-            request_payer: members.optional(8)?,
             expected_bucket_owner: members.optional(9)?,
             object_attributes: members.required(10)?,
         })
@@ -2048,10 +1862,6 @@ impl Shaped for GetObjectAttributesRequest {
         fields.put_optional(2, self.version_id);
         fields.put_optional(3, self.max_parts);
         fields.put_optional(4, self.part_number_marker);
-        fields.put_optional(5, self.sse_customer_algorithm);
-        fields.put_optional(6, self.sse_customer_key);
-        fields.put_optional(7, self.sse_customer_key_md5);
-        fields.put_optional(8, self.request_payer);
         fields.put_optional(9, self.expected_bucket_owner);
         fields.put(10, self.object_attributes);
         fields
@@ -2064,7 +1874,6 @@ pub struct GetObjectOutput {
     pub delete_marker: Option<bool>,
     pub accept_ranges: Option<String>,
     pub expiration: Option<String>,
-    pub restore: Option<String>,
     pub last_modified: Option<Timestamp>,
     pub content_length: Option<i64>,
     pub etag: Option<String>,
@@ -2091,18 +1900,11 @@ pub struct GetObjectOutput {
     pub website_redirect_location: Option<String>,
     pub server_side_encryption: Option<String>,
     pub metadata: Option<BTreeMap<String, String>>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
     pub sse_kms_key_id: Option<String>,
     pub bucket_key_enabled: Option<bool>,
     pub storage_class: Option<String>,
-    pub request_charged: Option<String>,
-    pub replication_status: Option<String>,
     pub parts_count: Option<i32>,
     pub tag_count: Option<i32>,
-    pub object_lock_mode: Option<String>,
-    pub object_lock_retain_until_date: Option<Timestamp>,
-    pub object_lock_legal_hold_status: Option<String>,
 }
 
 impl Shaped for GetObjectOutput {
@@ -2114,7 +1916,6 @@ impl Shaped for GetObjectOutput {
             delete_marker: members.optional(1)?,
             accept_ranges: members.optional(2)?,
             expiration: members.optional(3)?,
-            restore: members.optional(4)?,
             last_modified: members.optional(5)?,
             content_length: members.optional(6)?,
             etag: members.optional(7)?,
@@ -2141,18 +1942,11 @@ impl Shaped for GetObjectOutput {
             website_redirect_location: members.optional(28)?,
             server_side_encryption: members.optional(29)?,
             metadata: members.optional(30)?,
-            sse_customer_algorithm: members.optional(31)?,
-            sse_customer_key_md5: members.optional(32)?,
             sse_kms_key_id: members.optional(33)?,
             bucket_key_enabled: members.optional(34)?,
             storage_class: members.optional(35)?,
-            request_charged: members.optional(36)?,
-            replication_status: members.optional(37)?,
             parts_count: members.optional(38)?,
             tag_count: members.optional(39)?,
-            object_lock_mode: members.optional(40)?,
-            object_lock_retain_until_date: members.optional(41)?,
-            object_lock_legal_hold_status: members.optional(42)?,
         })
     }
 
@@ -2161,7 +1955,6 @@ impl Shaped for GetObjectOutput {
         fields.put_optional(1, self.delete_marker);
         fields.put_optional(2, self.accept_ranges);
         fields.put_optional(3, self.expiration);
-        fields.put_optional(4, self.restore);
         fields.put_optional(5, self.last_modified);
         fields.put_optional(6, self.content_length);
         fields.put_optional(7, self.etag);
@@ -2188,18 +1981,11 @@ impl Shaped for GetObjectOutput {
         fields.put_optional(28, self.website_redirect_location);
         fields.put_optional(29, self.server_side_encryption);
         fields.put_optional(30, self.metadata);
-        fields.put_optional(31, self.sse_customer_algorithm);
-        fields.put_optional(32, self.sse_customer_key_md5);
         fields.put_optional(33, self.sse_kms_key_id);
         fields.put_optional(34, self.bucket_key_enabled);
         fields.put_optional(35, self.storage_class);
-        fields.put_optional(36, self.request_charged);
-        fields.put_optional(37, self.replication_status);
         fields.put_optional(38, self.parts_count);
         fields.put_optional(39, self.tag_count);
-        fields.put_optional(40, self.object_lock_mode);
-        fields.put_optional(41, self.object_lock_retain_until_date);
-        fields.put_optional(42, self.object_lock_legal_hold_status);
         fields
     }
 }
@@ -2221,10 +2007,6 @@ pub struct GetObjectRequest {
     pub response_content_type: Option<String>,
     pub response_expires: Option<Timestamp>,
     pub version_id: Option<String>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
-    pub request_payer: Option<String>,
     pub part_number: Option<i32>,
     pub expected_bucket_owner: Option<String>,
     pub checksum_mode: Option<String>,
@@ -2250,10 +2032,6 @@ impl Shaped for GetObjectRequest {
             response_content_type: members.optional(11)?,
             response_expires: members.optional(12)?,
             version_id: members.optional(13)?,
-            sse_customer_algorithm: members.optional(14)?,
-            sse_customer_key: members.optional(15)?,
-            sse_customer_key_md5: members.optional(16)?,
-            request_payer: members.optional(17)?,
             part_number: members.optional(18)?,
             expected_bucket_owner: members.optional(19)?,
             checksum_mode: members.optional(20)?,
@@ -2276,10 +2054,6 @@ impl Shaped for GetObjectRequest {
         fields.put_optional(11, self.response_content_type);
         fields.put_optional(12, self.response_expires);
         fields.put_optional(13, self.version_id);
-        fields.put_optional(14, self.sse_customer_algorithm);
-        fields.put_optional(15, self.sse_customer_key);
-        fields.put_optional(16, self.sse_customer_key_md5);
-        fields.put_optional(17, self.request_payer);
         fields.put_optional(18, self.part_number);
         fields.put_optional(19, self.expected_bucket_owner);
         fields.put_optional(20, self.checksum_mode);
@@ -2320,7 +2094,6 @@ pub struct GetObjectTaggingRequest {
     pub key: String,
     pub version_id: Option<String>,
     pub expected_bucket_owner: Option<String>,
-    pub request_payer: Option<String>,
 }
 
 impl Shaped for GetObjectTaggingRequest {
@@ -2333,7 +2106,6 @@ impl Shaped for GetObjectTaggingRequest {
             key: members.required(1)?,
             version_id: members.optional(2)?,
             expected_bucket_owner: members.optional(3)?,
-            request_payer: members.optional(4)?,
         })
     }
 
@@ -2343,7 +2115,6 @@ impl Shaped for GetObjectTaggingRequest {
         fields.put(1, self.key);
         fields.put_optional(2, self.version_id);
         fields.put_optional(3, self.expected_bucket_owner);
-        fields.put_optional(4, self.request_payer);
         fields
     }
 }
@@ -2525,8 +2296,6 @@ pub struct HeadObjectOutput {
     pub delete_marker: Option<bool>,
     pub accept_ranges: Option<String>,
     pub expiration: Option<String>,
-    pub restore: Option<String>,
-    pub archive_status: Option<String>,
     pub last_modified: Option<Timestamp>,
     pub content_length: Option<i64>,
     pub checksum_crc32: Option<String>,
@@ -2553,18 +2322,11 @@ pub struct HeadObjectOutput {
     pub website_redirect_location: Option<String>,
     pub server_side_encryption: Option<String>,
     pub metadata: Option<BTreeMap<String, String>>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
     pub sse_kms_key_id: Option<String>,
     pub bucket_key_enabled: Option<bool>,
     pub storage_class: Option<String>,
-    pub request_charged: Option<String>,
-    pub replication_status: Option<String>,
     pub parts_count: Option<i32>,
     pub tag_count: Option<i32>,
-    pub object_lock_mode: Option<String>,
-    pub object_lock_retain_until_date: Option<Timestamp>,
-    pub object_lock_legal_hold_status: Option<String>,
 }
 
 impl Shaped for HeadObjectOutput {
@@ -2576,8 +2338,6 @@ impl Shaped for HeadObjectOutput {
             delete_marker: members.optional(0)?,
             accept_ranges: members.optional(1)?,
             expiration: members.optional(2)?,
-            restore: members.optional(3)?,
-            archive_status: members.optional(4)?,
             last_modified: members.optional(5)?,
             content_length: members.optional(6)?,
             checksum_crc32: members.optional(7)?,
@@ -2604,18 +2364,11 @@ impl Shaped for HeadObjectOutput {
             website_redirect_location: members.optional(28)?,
             server_side_encryption: members.optional(29)?,
             metadata: members.optional(30)?,
-            sse_customer_algorithm: members.optional(31)?,
-            sse_customer_key_md5: members.optional(32)?,
             sse_kms_key_id: members.optional(33)?,
             bucket_key_enabled: members.optional(34)?,
             storage_class: members.optional(35)?,
-            request_charged: members.optional(36)?,
-            replication_status: members.optional(37)?,
             parts_count: members.optional(38)?,
             tag_count: members.optional(39)?,
-            object_lock_mode: members.optional(40)?,
-            object_lock_retain_until_date: members.optional(41)?,
-            object_lock_legal_hold_status: members.optional(42)?,
         })
     }
 
@@ -2624,8 +2377,6 @@ impl Shaped for HeadObjectOutput {
         fields.put_optional(0, self.delete_marker);
         fields.put_optional(1, self.accept_ranges);
         fields.put_optional(2, self.expiration);
-        fields.put_optional(3, self.restore);
-        fields.put_optional(4, self.archive_status);
         fields.put_optional(5, self.last_modified);
         fields.put_optional(6, self.content_length);
         fields.put_optional(7, self.checksum_crc32);
@@ -2652,18 +2403,11 @@ impl Shaped for HeadObjectOutput {
         fields.put_optional(28, self.website_redirect_location);
         fields.put_optional(29, self.server_side_encryption);
         fields.put_optional(30, self.metadata);
-        fields.put_optional(31, self.sse_customer_algorithm);
-        fields.put_optional(32, self.sse_customer_key_md5);
         fields.put_optional(33, self.sse_kms_key_id);
         fields.put_optional(34, self.bucket_key_enabled);
         fields.put_optional(35, self.storage_class);
-        fields.put_optional(36, self.request_charged);
-        fields.put_optional(37, self.replication_status);
         fields.put_optional(38, self.parts_count);
         fields.put_optional(39, self.tag_count);
-        fields.put_optional(40, self.object_lock_mode);
-        fields.put_optional(41, self.object_lock_retain_until_date);
-        fields.put_optional(42, self.object_lock_legal_hold_status);
         fields
     }
 }
@@ -2685,10 +2429,6 @@ pub struct HeadObjectRequest {
     pub response_content_type: Option<String>,
     pub response_expires: Option<Timestamp>,
     pub version_id: Option<String>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
-    pub request_payer: Option<String>,
     pub part_number: Option<i32>,
     pub expected_bucket_owner: Option<String>,
     pub checksum_mode: Option<String>,
@@ -2714,10 +2454,6 @@ impl Shaped for HeadObjectRequest {
             response_content_type: members.optional(11)?,
             response_expires: members.optional(12)?,
             version_id: members.optional(13)?,
-            sse_customer_algorithm: members.optional(14)?,
-            sse_customer_key: members.optional(15)?,
-            sse_customer_key_md5: members.optional(16)?,
-            request_payer: members.optional(17)?,
             part_number: members.optional(18)?,
             expected_bucket_owner: members.optional(19)?,
             checksum_mode: members.optional(20)?,
@@ -2740,10 +2476,6 @@ impl Shaped for HeadObjectRequest {
         fields.put_optional(11, self.response_content_type);
         fields.put_optional(12, self.response_expires);
         fields.put_optional(13, self.version_id);
-        fields.put_optional(14, self.sse_customer_algorithm);
-        fields.put_optional(15, self.sse_customer_key);
-        fields.put_optional(16, self.sse_customer_key_md5);
-        fields.put_optional(17, self.request_payer);
         fields.put_optional(18, self.part_number);
         fields.put_optional(19, self.expected_bucket_owner);
         fields.put_optional(20, self.checksum_mode);
@@ -2888,7 +2620,6 @@ pub struct ListMultipartUploadsOutput {
     pub uploads: Option<Vec<MultipartUpload>>,
     pub common_prefixes: Option<Vec<CommonPrefix>>,
     pub encoding_type: Option<String>,
-    pub request_charged: Option<String>,
 }
 
 impl Shaped for ListMultipartUploadsOutput {
@@ -2909,7 +2640,6 @@ impl Shaped for ListMultipartUploadsOutput {
             uploads: members.optional(9)?,
             common_prefixes: members.optional(10)?,
             encoding_type: members.optional(11)?,
-            request_charged: members.optional(12)?,
         })
     }
 
@@ -2927,7 +2657,6 @@ impl Shaped for ListMultipartUploadsOutput {
         fields.put_optional(9, self.uploads);
         fields.put_optional(10, self.common_prefixes);
         fields.put_optional(11, self.encoding_type);
-        fields.put_optional(12, self.request_charged);
         fields
     }
 }
@@ -2943,7 +2672,6 @@ pub struct ListMultipartUploadsRequest {
     pub prefix: Option<String>,
     pub upload_id_marker: Option<String>,
     pub expected_bucket_owner: Option<String>,
-    pub request_payer: Option<String>,
 }
 
 impl Shaped for ListMultipartUploadsRequest {
@@ -2960,7 +2688,6 @@ impl Shaped for ListMultipartUploadsRequest {
             prefix: members.optional(5)?,
             upload_id_marker: members.optional(6)?,
             expected_bucket_owner: members.optional(7)?,
-            request_payer: members.optional(8)?,
         })
     }
 
@@ -2974,7 +2701,6 @@ impl Shaped for ListMultipartUploadsRequest {
         fields.put_optional(5, self.prefix);
         fields.put_optional(6, self.upload_id_marker);
         fields.put_optional(7, self.expected_bucket_owner);
-        fields.put_optional(8, self.request_payer);
         fields
     }
 }
@@ -2992,7 +2718,6 @@ pub struct ListObjectsOutput {
     pub max_keys: Option<i32>,
     pub common_prefixes: Option<Vec<CommonPrefix>>,
     pub encoding_type: Option<String>,
-    pub request_charged: Option<String>,
 }
 
 impl Shaped for ListObjectsOutput {
@@ -3011,7 +2736,6 @@ impl Shaped for ListObjectsOutput {
             max_keys: members.optional(7)?,
             common_prefixes: members.optional(8)?,
             encoding_type: members.optional(9)?,
-            request_charged: members.optional(10)?,
         })
     }
 
@@ -3027,7 +2751,6 @@ impl Shaped for ListObjectsOutput {
         fields.put_optional(7, self.max_keys);
         fields.put_optional(8, self.common_prefixes);
         fields.put_optional(9, self.encoding_type);
-        fields.put_optional(10, self.request_charged);
         fields
     }
 }
@@ -3041,9 +2764,7 @@ pub struct ListObjectsRequest {
     pub marker: Option<String>,
     pub max_keys: Option<i32>,
     pub prefix: Option<String>,
-    pub request_payer: Option<String>,
     pub expected_bucket_owner: Option<String>,
-    pub optional_object_attributes: Option<Vec<String>>,
 }
 
 impl Shaped for ListObjectsRequest {
@@ -3058,9 +2779,7 @@ impl Shaped for ListObjectsRequest {
             marker: members.optional(3)?,
             max_keys: members.optional(4)?,
             prefix: members.optional(5)?,
-            request_payer: members.optional(6)?,
             expected_bucket_owner: members.optional(7)?,
-            optional_object_attributes: members.optional(8)?,
         })
     }
 
@@ -3072,9 +2791,7 @@ impl Shaped for ListObjectsRequest {
         fields.put_optional(3, self.marker);
         fields.put_optional(4, self.max_keys);
         fields.put_optional(5, self.prefix);
-        fields.put_optional(6, self.request_payer);
         fields.put_optional(7, self.expected_bucket_owner);
-        fields.put_optional(8, self.optional_object_attributes);
         fields
     }
 }
@@ -3094,7 +2811,6 @@ pub struct ListObjectsV2Output {
     pub continuation_token: Option<String>,
     pub next_continuation_token: Option<String>,
     pub start_after: Option<String>,
-    pub request_charged: Option<String>,
 }
 
 impl Shaped for ListObjectsV2Output {
@@ -3115,7 +2831,6 @@ impl Shaped for ListObjectsV2Output {
             continuation_token: members.optional(9)?,
             next_continuation_token: members.optional(10)?,
             start_after: members.optional(11)?,
-            request_charged: members.optional(12)?,
         })
     }
 
@@ -3133,7 +2848,6 @@ impl Shaped for ListObjectsV2Output {
         fields.put_optional(9, self.continuation_token);
         fields.put_optional(10, self.next_continuation_token);
         fields.put_optional(11, self.start_after);
-        fields.put_optional(12, self.request_charged);
         fields
     }
 }
@@ -3149,9 +2863,7 @@ pub struct ListObjectsV2Request {
     pub continuation_token: Option<String>,
     pub fetch_owner: Option<bool>,
     pub start_after: Option<String>,
-    pub request_payer: Option<String>,
     pub expected_bucket_owner: Option<String>,
-    pub optional_object_attributes: Option<Vec<String>>,
 }
 
 impl Shaped for ListObjectsV2Request {
@@ -3168,9 +2880,7 @@ impl Shaped for ListObjectsV2Request {
             continuation_token: members.optional(5)?,
             fetch_owner: members.optional(6)?,
             start_after: members.optional(7)?,
-            request_payer: members.optional(8)?,
             expected_bucket_owner: members.optional(9)?,
-            optional_object_attributes: members.optional(10)?,
         })
     }
 
@@ -3184,9 +2894,7 @@ impl Shaped for ListObjectsV2Request {
         fields.put_optional(5, self.continuation_token);
         fields.put_optional(6, self.fetch_owner);
         fields.put_optional(7, self.start_after);
-        fields.put_optional(8, self.request_payer);
         fields.put_optional(9, self.expected_bucket_owner);
-        fields.put_optional(10, self.optional_object_attributes);
         fields
     }
 }
@@ -3207,7 +2915,6 @@ pub struct ListPartsOutput {
     pub initiator: Option<Initiator>,
     pub owner: Option<Owner>,
     pub storage_class: Option<String>,
-    pub request_charged: Option<String>,
     pub checksum_algorithm: Option<String>,
     pub checksum_type: Option<String>,
 }
@@ -3231,7 +2938,6 @@ impl Shaped for ListPartsOutput {
             initiator: members.optional(10)?,
             owner: members.optional(11)?,
             storage_class: members.optional(12)?,
-            request_charged: members.optional(13)?,
             checksum_algorithm: members.optional(14)?,
             checksum_type: members.optional(15)?,
         })
@@ -3252,7 +2958,6 @@ impl Shaped for ListPartsOutput {
         fields.put_optional(10, self.initiator);
         fields.put_optional(11, self.owner);
         fields.put_optional(12, self.storage_class);
-        fields.put_optional(13, self.request_charged);
         fields.put_optional(14, self.checksum_algorithm);
         fields.put_optional(15, self.checksum_type);
         fields
@@ -3267,11 +2972,7 @@ pub struct ListPartsRequest {
     pub max_parts: Option<i32>,
     pub part_number_marker: Option<i32>,
     pub upload_id: String,
-    pub request_payer: Option<String>,
     pub expected_bucket_owner: Option<String>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
 }
 
 impl Shaped for ListPartsRequest {
@@ -3285,11 +2986,7 @@ impl Shaped for ListPartsRequest {
             max_parts: members.optional(2)?,
             part_number_marker: members.optional(3)?,
             upload_id: members.required(4)?,
-            request_payer: members.optional(5)?,
             expected_bucket_owner: members.optional(6)?,
-            sse_customer_algorithm: members.optional(7)?,
-            sse_customer_key: members.optional(8)?,
-            sse_customer_key_md5: members.optional(9)?,
         })
     }
 
@@ -3300,11 +2997,7 @@ impl Shaped for ListPartsRequest {
         fields.put_optional(2, self.max_parts);
         fields.put_optional(3, self.part_number_marker);
         fields.put(4, self.upload_id);
-        fields.put_optional(5, self.request_payer);
         fields.put_optional(6, self.expected_bucket_owner);
-        fields.put_optional(7, self.sse_customer_algorithm);
-        fields.put_optional(8, self.sse_customer_key);
-        fields.put_optional(9, self.sse_customer_key_md5);
         fields
     }
 }
@@ -3445,7 +3138,6 @@ pub struct Object {
     pub size: Option<i64>,
     pub storage_class: Option<String>,
     pub owner: Option<Owner>,
-    pub restore_status: Option<RestoreStatus>,
 }
 
 impl Shaped for Object {
@@ -3462,7 +3154,6 @@ impl Shaped for Object {
             size: members.optional(5)?,
             storage_class: members.optional(6)?,
             owner: members.optional(7)?,
-            restore_status: members.optional(8)?,
         })
     }
 
@@ -3476,7 +3167,6 @@ impl Shaped for Object {
         fields.put_optional(5, self.size);
         fields.put_optional(6, self.storage_class);
         fields.put_optional(7, self.owner);
-        fields.put_optional(8, self.restore_status);
         fields
     }
 }
@@ -3899,7 +3589,6 @@ pub struct PutBucketPolicyRequest {
     pub bucket: String,
     pub content_md5: Option<String>,
     pub checksum_algorithm: Option<String>,
-    pub confirm_remove_self_bucket_access: Option<bool>,
     pub policy: String,
     pub expected_bucket_owner: Option<String>,
 }
@@ -3913,7 +3602,6 @@ impl Shaped for PutBucketPolicyRequest {
             bucket: members.required(0)?,
             content_md5: members.optional(1)?,
             checksum_algorithm: members.optional(2)?,
-            confirm_remove_self_bucket_access: members.optional(3)?,
             policy: members.required(4)?,
             expected_bucket_owner: members.optional(5)?,
         })
@@ -3924,7 +3612,6 @@ impl Shaped for PutBucketPolicyRequest {
         fields.put(0, self.bucket);
         fields.put_optional(1, self.content_md5);
         fields.put_optional(2, self.checksum_algorithm);
-        fields.put_optional(3, self.confirm_remove_self_bucket_access);
         fields.put(4, self.policy);
         fields.put_optional(5, self.expected_bucket_owner);
         fields
@@ -3972,7 +3659,6 @@ pub struct PutBucketVersioningRequest {
     pub bucket: String,
     pub content_md5: Option<String>,
     pub checksum_algorithm: Option<String>,
-    pub mfa: Option<String>,
     pub versioning_configuration: VersioningConfiguration,
     pub expected_bucket_owner: Option<String>,
 }
@@ -3986,7 +3672,6 @@ impl Shaped for PutBucketVersioningRequest {
             bucket: members.required(0)?,
             content_md5: members.optional(1)?,
             checksum_algorithm: members.optional(2)?,
-            mfa: members.optional(3)?,
             versioning_configuration: members.required(4)?,
             expected_bucket_owner: members.optional(5)?,
         })
@@ -3997,7 +3682,6 @@ impl Shaped for PutBucketVersioningRequest {
         fields.put(0, self.bucket);
         fields.put_optional(1, self.content_md5);
         fields.put_optional(2, self.checksum_algorithm);
-        fields.put_optional(3, self.mfa);
         fields.put(4, self.versioning_configuration);
         fields.put_optional(5, self.expected_bucket_owner);
         fields
@@ -4022,13 +3706,9 @@ pub struct PutObjectOutput {
     pub checksum_type: Option<String>,
     pub server_side_encryption: Option<String>,
     pub version_id: Option<String>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
     pub sse_kms_key_id: Option<String>,
-    pub sse_kms_encryption_context: Option<String>,
     pub bucket_key_enabled: Option<bool>,
     pub size: Option<i64>,
-    pub request_charged: Option<String>,
 }
 
 impl Shaped for PutObjectOutput {
@@ -4052,13 +3732,9 @@ impl Shaped for PutObjectOutput {
             checksum_type: members.optional(12)?,
             server_side_encryption: members.optional(13)?,
             version_id: members.optional(14)?,
-            sse_customer_algorithm: members.optional(15)?,
-            sse_customer_key_md5: members.optional(16)?,
             sse_kms_key_id: members.optional(17)?,
-            sse_kms_encryption_context: members.optional(18)?,
             bucket_key_enabled: members.optional(19)?,
             size: members.optional(20)?,
-            request_charged: members.optional(21)?,
         })
     }
 
@@ -4079,13 +3755,9 @@ impl Shaped for PutObjectOutput {
         fields.put_optional(12, self.checksum_type);
         fields.put_optional(13, self.server_side_encryption);
         fields.put_optional(14, self.version_id);
-        fields.put_optional(15, self.sse_customer_algorithm);
-        fields.put_optional(16, self.sse_customer_key_md5);
         fields.put_optional(17, self.sse_kms_key_id);
-        fields.put_optional(18, self.sse_kms_encryption_context);
         fields.put_optional(19, self.bucket_key_enabled);
         fields.put_optional(20, self.size);
-        fields.put_optional(21, self.request_charged);
         fields
     }
 }
@@ -4116,27 +3788,15 @@ pub struct PutObjectRequest {
     pub expires: Option<Timestamp>,
     pub if_match: Option<String>,
     pub if_none_match: Option<String>,
-    pub grant_full_control: Option<String>,
-    pub grant_read: Option<String>,
-    pub grant_read_acp: Option<String>,
-    pub grant_write_acp: Option<String>,
     pub key: String,
     pub write_offset_bytes: Option<i64>,
     pub metadata: Option<BTreeMap<String, String>>,
     pub server_side_encryption: Option<String>,
     pub storage_class: Option<String>,
     pub website_redirect_location: Option<String>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
     pub sse_kms_key_id: Option<String>,
-    pub sse_kms_encryption_context: Option<String>,
     pub bucket_key_enabled: Option<bool>,
-    pub request_payer: Option<String>,
     pub tagging: Option<String>,
-    pub object_lock_mode: Option<String>,
-    pub object_lock_retain_until_date: Option<Timestamp>,
-    pub object_lock_legal_hold_status: Option<String>,
     pub expected_bucket_owner: Option<String>,
 }
 
@@ -4169,27 +3829,15 @@ impl Shaped for PutObjectRequest {
             expires: members.optional(21)?,
             if_match: members.optional(22)?,
             if_none_match: members.optional(23)?,
-            grant_full_control: members.optional(24)?,
-            grant_read: members.optional(25)?,
-            grant_read_acp: members.optional(26)?,
-            grant_write_acp: members.optional(27)?,
             key: members.required(28)?,
             write_offset_bytes: members.optional(29)?,
             metadata: members.optional(30)?,
             server_side_encryption: members.optional(31)?,
             storage_class: members.optional(32)?,
             website_redirect_location: members.optional(33)?,
-            sse_customer_algorithm: members.optional(34)?,
-            sse_customer_key: members.optional(35)?,
-            sse_customer_key_md5: members.optional(36)?,
             sse_kms_key_id: members.optional(37)?,
-            sse_kms_encryption_context: members.optional(38)?,
             bucket_key_enabled: members.optional(39)?,
-            request_payer: members.optional(40)?,
             tagging: members.optional(41)?,
-            object_lock_mode: members.optional(42)?,
-            object_lock_retain_until_date: members.optional(43)?,
-            object_lock_legal_hold_status: members.optional(44)?,
             expected_bucket_owner: members.optional(45)?,
         })
     }
@@ -4219,27 +3867,15 @@ impl Shaped for PutObjectRequest {
         fields.put_optional(21, self.expires);
         fields.put_optional(22, self.if_match);
         fields.put_optional(23, self.if_none_match);
-        fields.put_optional(24, self.grant_full_control);
-        fields.put_optional(25, self.grant_read);
-        fields.put_optional(26, self.grant_read_acp);
-        fields.put_optional(27, self.grant_write_acp);
         fields.put(28, self.key);
         fields.put_optional(29, self.write_offset_bytes);
         fields.put_optional(30, self.metadata);
         fields.put_optional(31, self.server_side_encryption);
         fields.put_optional(32, self.storage_class);
         fields.put_optional(33, self.website_redirect_location);
-        fields.put_optional(34, self.sse_customer_algorithm);
-        fields.put_optional(35, self.sse_customer_key);
-        fields.put_optional(36, self.sse_customer_key_md5);
         fields.put_optional(37, self.sse_kms_key_id);
-        fields.put_optional(38, self.sse_kms_encryption_context);
         fields.put_optional(39, self.bucket_key_enabled);
-        fields.put_optional(40, self.request_payer);
         fields.put_optional(41, self.tagging);
-        fields.put_optional(42, self.object_lock_mode);
-        fields.put_optional(43, self.object_lock_retain_until_date);
-        fields.put_optional(44, self.object_lock_legal_hold_status);
         fields.put_optional(45, self.expected_bucket_owner);
         fields
     }
@@ -4278,7 +3914,6 @@ pub struct PutObjectTaggingRequest {
     pub checksum_algorithm: Option<String>,
     pub tagging: Tagging,
     pub expected_bucket_owner: Option<String>,
-    pub request_payer: Option<String>,
 }
 
 impl Shaped for PutObjectTaggingRequest {
@@ -4294,7 +3929,6 @@ impl Shaped for PutObjectTaggingRequest {
             checksum_algorithm: members.optional(4)?,
             tagging: members.required(5)?,
             expected_bucket_owner: members.optional(6)?,
-            request_payer: members.optional(7)?,
         })
     }
 
@@ -4307,7 +3941,6 @@ impl Shaped for PutObjectTaggingRequest {
         fields.put_optional(4, self.checksum_algorithm);
         fields.put(5, self.tagging);
         fields.put_optional(6, self.expected_bucket_owner);
-        fields.put_optional(7, self.request_payer);
         fields
     }
 }
@@ -4375,32 +4008,6 @@ impl Shaped for QueueConfiguration {
         fields.put(1, self.queue_arn);
         fields.put(2, self.events);
         fields.put_optional(3, self.filter);
-        fields
-    }
-}
-
-/// AWS's `RestoreStatus`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RestoreStatus {
-    pub is_restore_in_progress: Option<bool>,
-    pub restore_expiry_date: Option<Timestamp>,
-}
-
-impl Shaped for RestoreStatus {
-    const SCHEMA: &'static Structure = &schemas::RESTORE_STATUS;
-
-    fn from_fields(fields: Fields) -> Result<RestoreStatus, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(RestoreStatus {
-            is_restore_in_progress: members.optional(0)?,
-            restore_expiry_date: members.optional(1)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(2);
-        fields.put_optional(0, self.is_restore_in_progress);
-        fields.put_optional(1, self.restore_expiry_date);
         fields
     }
 }
@@ -4593,11 +4200,8 @@ pub struct UploadPartCopyOutput {
     pub copy_source_version_id: Option<String>,
     pub copy_part_result: Option<CopyPartResult>,
     pub server_side_encryption: Option<String>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
     pub sse_kms_key_id: Option<String>,
     pub bucket_key_enabled: Option<bool>,
-    pub request_charged: Option<String>,
 }
 
 impl Shaped for UploadPartCopyOutput {
@@ -4609,11 +4213,8 @@ impl Shaped for UploadPartCopyOutput {
             copy_source_version_id: members.optional(0)?,
             copy_part_result: members.optional(1)?,
             server_side_encryption: members.optional(2)?,
-            sse_customer_algorithm: members.optional(3)?,
-            sse_customer_key_md5: members.optional(4)?,
             sse_kms_key_id: members.optional(5)?,
             bucket_key_enabled: members.optional(6)?,
-            request_charged: members.optional(7)?,
         })
     }
 
@@ -4622,11 +4223,8 @@ impl Shaped for UploadPartCopyOutput {
         fields.put_optional(0, self.copy_source_version_id);
         fields.put_optional(1, self.copy_part_result);
         fields.put_optional(2, self.server_side_encryption);
-        fields.put_optional(3, self.sse_customer_algorithm);
-        fields.put_optional(4, self.sse_customer_key_md5);
         fields.put_optional(5, self.sse_kms_key_id);
         fields.put_optional(6, self.bucket_key_enabled);
-        fields.put_optional(7, self.request_charged);
         fields
     }
 }
@@ -4644,13 +4242,6 @@ pub struct UploadPartCopyRequest {
     pub key: String,
     pub part_number: i32,
     pub upload_id: String,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
-    pub copy_source_sse_customer_algorithm: Option<String>,
-    pub copy_source_sse_customer_key: Option<String>,
-    pub copy_source_sse_customer_key_md5: Option<String>,
-    pub request_payer: Option<String>,
     pub expected_bucket_owner: Option<String>,
     pub expected_source_bucket_owner: Option<String>,
 }
@@ -4671,13 +4262,6 @@ impl Shaped for UploadPartCopyRequest {
             key: members.required(7)?,
             part_number: members.required(8)?,
             upload_id: members.required(9)?,
-            sse_customer_algorithm: members.optional(10)?,
-            sse_customer_key: members.optional(11)?,
-            sse_customer_key_md5: members.optional(12)?,
-            copy_source_sse_customer_algorithm: members.optional(13)?,
-            copy_source_sse_customer_key: members.optional(14)?,
-            copy_source_sse_customer_key_md5: members.optional(15)?,
-            request_payer: members.optional(16)?,
             expected_bucket_owner: members.optional(17)?,
             expected_source_bucket_owner: members.optional(18)?,
         })
@@ -4695,13 +4279,6 @@ impl Shaped for UploadPartCopyRequest {
         fields.put(7, self.key);
         fields.put(8, self.part_number);
         fields.put(9, self.upload_id);
-        fields.put_optional(10, self.sse_customer_algorithm);
-        fields.put_optional(11, self.sse_customer_key);
-        fields.put_optional(12, self.sse_customer_key_md5);
-        fields.put_optional(13, self.copy_source_sse_customer_algorithm);
-        fields.put_optional(14, self.copy_source_sse_customer_key);
-        fields.put_optional(15, self.copy_source_sse_customer_key_md5);
-        fields.put_optional(16, self.request_payer);
         fields.put_optional(17, self.expected_bucket_owner);
         fields.put_optional(18, self.expected_source_bucket_owner);
         fields
@@ -4723,11 +4300,8 @@ pub struct UploadPartOutput {
     pub checksum_xxhash64: Option<String>,
     pub checksum_xxhash3: Option<String>,
     pub checksum_xxhash128: Option<String>,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
     pub sse_kms_key_id: Option<String>,
     pub bucket_key_enabled: Option<bool>,
-    pub request_charged: Option<String>,
 }
 
 impl Shaped for UploadPartOutput {
@@ -4748,11 +4322,8 @@ impl Shaped for UploadPartOutput {
             checksum_xxhash64: members.optional(9)?,
             checksum_xxhash3: members.optional(10)?,
             checksum_xxhash128: members.optional(11)?,
-            sse_customer_algorithm: members.optional(12)?,
-            sse_customer_key_md5: members.optional(13)?,
             sse_kms_key_id: members.optional(14)?,
             bucket_key_enabled: members.optional(15)?,
-            request_charged: members.optional(16)?,
         })
     }
 
@@ -4770,11 +4341,8 @@ impl Shaped for UploadPartOutput {
         fields.put_optional(9, self.checksum_xxhash64);
         fields.put_optional(10, self.checksum_xxhash3);
         fields.put_optional(11, self.checksum_xxhash128);
-        fields.put_optional(12, self.sse_customer_algorithm);
-        fields.put_optional(13, self.sse_customer_key_md5);
         fields.put_optional(14, self.sse_kms_key_id);
         fields.put_optional(15, self.bucket_key_enabled);
-        fields.put_optional(16, self.request_charged);
         fields
     }
 }
@@ -4799,10 +4367,6 @@ pub struct UploadPartRequest {
     pub key: String,
     pub part_number: i32,
     pub upload_id: String,
-    pub sse_customer_algorithm: Option<String>,
-    pub sse_customer_key: Option<String>,
-    pub sse_customer_key_md5: Option<String>,
-    pub request_payer: Option<String>,
     pub expected_bucket_owner: Option<String>,
 }
 
@@ -4829,10 +4393,6 @@ impl Shaped for UploadPartRequest {
             key: members.required(15)?,
             part_number: members.required(16)?,
             upload_id: members.required(17)?,
-            sse_customer_algorithm: members.optional(18)?,
-            sse_customer_key: members.optional(19)?,
-            sse_customer_key_md5: members.optional(20)?,
-            request_payer: members.optional(21)?,
             expected_bucket_owner: members.optional(22)?,
         })
     }
@@ -4856,10 +4416,6 @@ impl Shaped for UploadPartRequest {
         fields.put(15, self.key);
         fields.put(16, self.part_number);
         fields.put(17, self.upload_id);
-        fields.put_optional(18, self.sse_customer_algorithm);
-        fields.put_optional(19, self.sse_customer_key);
-        fields.put_optional(20, self.sse_customer_key_md5);
-        fields.put_optional(21, self.request_payer);
         fields.put_optional(22, self.expected_bucket_owner);
         fields
     }

@@ -32,7 +32,7 @@ pub(crate) static CREATE_TOPIC_INPUT: Structure = Structure::new("CreateTopicInp
     Member::new("Name", &TOPIC_NAME).required(),
     Member::new("Attributes", &TOPIC_ATTRIBUTES_MAP),
     Member::new("Tags", &TAG_LIST),
-    Member::new("DataProtectionPolicy", &ATTRIBUTE_VALUE),
+    Member::new("DataProtectionPolicy", &ATTRIBUTE_VALUE).ignored(),
 ]);
 pub(crate) static CREATE_TOPIC_RESPONSE: Structure = Structure::new("CreateTopicResponse", &[
     Member::new("TopicArn", &TOPIC_ARN),

@@ -129,7 +129,6 @@ pub struct CreateTopicInput {
     pub name: String,
     pub attributes: Option<BTreeMap<String, String>>,
     pub tags: Option<Vec<Tag>>,
-    pub data_protection_policy: Option<String>,
 }
 
 impl Shaped for CreateTopicInput {
@@ -141,7 +140,6 @@ impl Shaped for CreateTopicInput {
             name: members.required(0)?,
             attributes: members.optional(1)?,
             tags: members.optional(2)?,
-            data_protection_policy: members.optional(3)?,
         })
     }
 
@@ -150,7 +148,6 @@ impl Shaped for CreateTopicInput {
         fields.put(0, self.name);
         fields.put_optional(1, self.attributes);
         fields.put_optional(2, self.tags);
-        fields.put_optional(3, self.data_protection_policy);
         fields
     }
 }

@@ -15,7 +15,7 @@ pub(crate) static ASSUME_ROLE_REQUEST: Structure = Structure::new("AssumeRoleReq
     Member::new("SerialNumber", &SERIAL_NUMBER_TYPE),
     Member::new("TokenCode", &TOKEN_CODE_TYPE),
     Member::new("SourceIdentity", &SOURCE_IDENTITY_TYPE),
-    Member::new("ProvidedContexts", &PROVIDED_CONTEXTS_LIST_TYPE),
+    Member::new("ProvidedContexts", &OPAQUE).ignored(),
 ]);
 pub(crate) static ASSUME_ROLE_RESPONSE: Structure = Structure::new("AssumeRoleResponse", &[
     Member::new("Credentials", &CREDENTIALS_SHAPE),
@@ -74,12 +74,6 @@ pub(crate) static POLICY_DESCRIPTOR_TYPE: Structure = Structure::new("PolicyDesc
     Member::new("arn", &ARN_TYPE),
 ]);
 static POLICY_DESCRIPTOR_TYPE_SHAPE: Shape = Shape::Structure(&POLICY_DESCRIPTOR_TYPE);
-pub(crate) static PROVIDED_CONTEXT: Structure = Structure::new("ProvidedContext", &[
-    Member::new("ProviderArn", &ARN_TYPE),
-    Member::new("ContextAssertion", &CONTEXT_ASSERTION_TYPE),
-]);
-static PROVIDED_CONTEXT_SHAPE: Shape = Shape::Structure(&PROVIDED_CONTEXT);
-pub(crate) static PROVIDED_CONTEXTS_LIST_TYPE: Shape = Shape::List(List::of(&PROVIDED_CONTEXT_SHAPE).min(1).max(5));
 pub(crate) static TAG: Structure = Structure::new("Tag", &[
     Member::new("Key", &TAG_KEY_TYPE).required(),
     Member::new("Value", &TAG_VALUE_TYPE).required(),
@@ -91,7 +85,6 @@ pub(crate) static ACCOUNT_TYPE: Shape = Shape::String(Text::ANY);
 pub(crate) static ARN_TYPE: Shape = Shape::String(Text::ANY.min(20).max(2048).pattern(r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+"));
 pub(crate) static ASSUMED_ROLE_ID_TYPE: Shape = Shape::String(Text::ANY.min(2).max(193).pattern(r"[\w+=,.@:-]*"));
 pub(crate) static CLIENT_TOKEN_TYPE: Shape = Shape::String(Text::ANY.min(4).max(20000).sensitive());
-pub(crate) static CONTEXT_ASSERTION_TYPE: Shape = Shape::String(Text::ANY.min(4).max(2048));
 pub(crate) static DATE_TYPE: Shape = Shape::Timestamp(TimestampForm::Default);
 pub(crate) static DURATION_SECONDS_TYPE: Shape = Shape::Integer(Range::ANY.min(900).max(129600));
 pub(crate) static EXTERNAL_ID_TYPE: Shape = Shape::String(Text::ANY.min(2).max(1224).pattern(r"[\w+=,.@:\/-]*"));

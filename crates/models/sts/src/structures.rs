@@ -20,7 +20,6 @@ pub struct AssumeRoleRequest {
     pub serial_number: Option<String>,
     pub token_code: Option<String>,
     pub source_identity: Option<String>,
-    pub provided_contexts: Option<Vec<ProvidedContext>>,
 }
 
 impl Shaped for AssumeRoleRequest {
@@ -40,7 +39,6 @@ impl Shaped for AssumeRoleRequest {
             serial_number: members.optional(8)?,
             token_code: members.optional(9)?,
             source_identity: members.optional(10)?,
-            provided_contexts: members.optional(11)?,
         })
     }
 
@@ -57,7 +55,6 @@ impl Shaped for AssumeRoleRequest {
         fields.put_optional(8, self.serial_number);
         fields.put_optional(9, self.token_code);
         fields.put_optional(10, self.source_identity);
-        fields.put_optional(11, self.provided_contexts);
         fields
     }
 }
@@ -350,32 +347,6 @@ impl Shaped for PolicyDescriptorType {
     fn into_fields(self) -> Fields {
         let mut fields = Fields::empty(1);
         fields.put_optional(0, self.arn);
-        fields
-    }
-}
-
-/// AWS's `ProvidedContext`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ProvidedContext {
-    pub provider_arn: Option<String>,
-    pub context_assertion: Option<String>,
-}
-
-impl Shaped for ProvidedContext {
-    const SCHEMA: &'static Structure = &schemas::PROVIDED_CONTEXT;
-
-    fn from_fields(fields: Fields) -> Result<ProvidedContext, Unshaped> {
-        let mut members = Members::new(fields, Self::SCHEMA);
-        Ok(ProvidedContext {
-            provider_arn: members.optional(0)?,
-            context_assertion: members.optional(1)?,
-        })
-    }
-
-    fn into_fields(self) -> Fields {
-        let mut fields = Fields::empty(2);
-        fields.put_optional(0, self.provider_arn);
-        fields.put_optional(1, self.context_assertion);
         fields
     }
 }
