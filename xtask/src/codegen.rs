@@ -45,10 +45,10 @@ pub fn write(root: &Path) -> Result<(), String> {
 pub fn check(root: &Path) -> Result<(), String> {
     let is_current = |path: &Path, text: &str| fs::read_to_string(path).is_ok_and(|current| current == text);
     let generated = generate(root)?;
-    let stale: Vec<String> = generated
-        .iter()
-        .filter(|(path, text)| !is_current(path, text))
-        .map(|(path, _)| path.strip_prefix(root).unwrap_or(path).display().to_string())
+    let outdated = generated.iter().filter(|(path, text)| !is_current(path, text)).map(|(path, _)| path.clone());
+    let stale: Vec<String> = outdated
+        .chain(strays(root, &generated)?)
+        .map(|path| path.strip_prefix(root).unwrap_or(&path).display().to_string())
         .collect();
     if stale.is_empty() {
         return Ok(());
@@ -67,6 +67,16 @@ pub fn generate(root: &Path) -> Result<BTreeMap<PathBuf, String>, String> {
         }
     }
     Ok(files)
+}
+
+/// Files beside the generated ones that codegen does not write.
+fn strays(root: &Path, generated: &BTreeMap<PathBuf, String>) -> Result<Vec<PathBuf>, String> {
+    let mut strays = Vec::new();
+    for folder in services(root)? {
+        let entries = fs::read_dir(folder.join("src")).into_iter().flatten().flatten();
+        strays.extend(entries.map(|entry| entry.path()).filter(|path| !generated.contains_key(path)));
+    }
+    Ok(strays)
 }
 
 /// The folders below `crates/models` that have an `operations.toml`, in order.

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use xtask::{codegen, workspace_root};
+use xtask::{codegen, tidy, workspace_root};
 
 const USAGE: &str = "usage: cargo xtask codegen [--check]   write the interface models (or say which are not current)
        cargo xtask tidy                check the invariants of the architecture";
@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["codegen"] => codegen::write(&workspace_root()),
         ["codegen", "--check"] => codegen::check(&workspace_root()),
+        ["tidy"] => tidy::check(&workspace_root()),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {
