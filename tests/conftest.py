@@ -2,6 +2,8 @@
 
 import itertools
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +50,13 @@ def _running(server):
     finally:
         if server.process.poll() is None:
             server.kill()
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory):
+    """A copy of the upload pipeline: what is built for it stays out of the clone."""
+    source = Path(__file__).parent.parent / "examples" / "upload-pipeline"
+    return shutil.copytree(source, tmp_path_factory.mktemp("example") / "upload-pipeline")
 
 
 @pytest.fixture

@@ -1,0 +1,147 @@
+"""`kobel up`: one command from a template to a running application."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+import requests
+
+from functions import Functions
+from kobel import Server, binary, client_environment
+from waiting import wait_until
+
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Greeting: {Type: String, Default: Hello}
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: hello
+      CodeUri: src/
+      Handler: app.handler
+      Runtime: python3.11
+      Environment: {Variables: {GREETING: !Ref Greeting}}
+Outputs:
+  Name: {Value: !Ref Hello}
+"""
+CODE = 'import os\n\n\ndef handler(event, context):\n    print("called")\n    return f"{os.environ[\'GREETING\']} %s"\n'
+
+
+class Up(Server):
+    """`kobel up` in a folder: a server that deploys what is there."""
+
+    def start(self):
+        port_file = self.folder / "port"
+        port_file.unlink(missing_ok=True)
+        command = [binary(), "up", "--port", str(self.port), "--port-file", port_file, *self.arguments]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=client_environment()
+            )
+        self.wait_for(r"CREATE_COMPLETE|UPDATE_COMPLETE|no changes|No updates", 60)
+        self.port = int(wait_until(lambda: port_file.exists() and port_file.read_text().strip()))
+        return self
+
+    def wait_for(self, pattern, timeout_s=30):
+        def found():
+            assert self.process.poll() is None or re.search(pattern, self.log_tail()), self.log_tail()
+            return re.search(pattern, self.log_tail(100_000))
+
+        return wait_until(found, timeout_s, f"{pattern!r} in the output")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "template.yaml").write_text(TEMPLATE)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "app.py").write_text(CODE % "one")
+    return tmp_path
+
+
+@pytest.fixture
+def up(folder):
+    """Starts `kobel up` with the given arguments; all end with the test."""
+    started = []
+
+    def start(*arguments):
+        started.append(Up(folder, *arguments).start())
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.kill()
+
+
+def test_the_application_runs_and_tells_how_to_call_it(up):
+    server = up()
+    functions = Functions(server)
+    assert functions.invoke("hello").payload == "Hello one"
+    server.wait_for(r"hello")
+    server.wait_for(r"called")
+    assert "\x1b[" not in server.log_tail(100_000)
+    assert "http://127.0.0.1" in server.log_tail(100_000)
+
+
+def test_parameters_are_passed(up):
+    server = up("--parameter", "Greeting=Bonjour", "--stack-name", "french")
+    assert Functions(server).invoke("hello").payload == "Bonjour one"
+    assert server.client("cloudformation").describe_stacks(StackName="french")["Stacks"]
+
+
+def test_a_change_in_the_code_is_deployed(up, folder):
+    server = up()
+    functions = Functions(server)
+    assert functions.invoke("hello").payload == "Hello one"
+    (folder / "src" / "app.py").write_text(CODE % "two")
+    wait_until(lambda: functions.invoke("hello").payload == "Hello two", 20)
+
+
+def test_a_broken_template_is_told_and_the_old_one_goes_on(up, folder):
+    server = up()
+    (folder / "template.yaml").write_text(TEMPLATE + "Outputs: [")
+    server.wait_for(r"template\.yaml:\d+:\d+")
+    assert Functions(server).invoke("hello").payload == "Hello one"
+    (folder / "template.yaml").write_text(TEMPLATE.replace("Default: Hello", "Default: Salve"))
+    wait_until(lambda: Functions(server).invoke("hello").payload == "Salve one", 20)
+
+
+def test_the_next_start_finds_everything_as_it_was(up, folder):
+    server = up()
+    url = server.client("sqs").create_queue(QueueName="by-hand")["QueueUrl"]
+    assert url
+    assert server.stop() == 0
+    assert (folder / ".kobel").is_dir()
+    server.start()
+    assert Functions(server).invoke("hello").payload == "Hello one"
+    assert server.client("sqs").get_queue_url(QueueName="by-hand")
+
+
+def test_an_ephemeral_server_leaves_nothing(up, folder):
+    server = up("--ephemeral")
+    assert Functions(server).invoke("hello").payload == "Hello one"
+    assert server.stop() == 0
+    left = {path for path in (folder / ".kobel").rglob("*") if path.is_file()} if (folder / ".kobel").exists() else set()
+    assert not [path for path in left if "build" not in path.parts]
+
+
+def test_ctrl_c_waits_for_what_runs(up, folder):
+    (folder / "src" / "app.py").write_text("import time\n\n\ndef handler(event, context):\n    print('begun', flush=True)\n    time.sleep(2)\n    return 'done'\n")
+    server = up()
+    running = subprocess.Popen(
+        [binary(), "invoke", "hello", "--payload", "{}"],
+        stdout=subprocess.PIPE,
+        env=client_environment(server.endpoint),
+    )
+    server.wait_for("begun")
+    os.kill(server.process.pid, signal.SIGINT)
+    out, _ = running.communicate(timeout=30)
+    assert json.loads(out) == "done"
+    assert server.process.wait(30) == 0
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{server.endpoint}/_kobel/health", timeout=5)
