@@ -31,6 +31,7 @@ fn error(file: &mut File, shape: Shape, config: &Config) {
     let code = shape.error("code").as_str().unwrap_or(shape.name);
     let code = given.and_then(|given| given.query_code.as_deref()).unwrap_or(code);
     let constant = names::shout(shape.name);
+    file.line(format_args!("/// The table of `{}`.", shape.name));
     file.line(format_args!("pub static {constant}: ErrorShape = ErrorShape {{"));
     file.line(format_args!("    name: {:?},", shape.name));
     file.line(format_args!("    query_code: {code:?},"));

@@ -86,7 +86,8 @@ pub struct ErrorShape {
 #[derive(Debug)]
 pub struct Structure {
     pub name: &'static str,
-    /// The XML name of the root element where the model renames it.
+    /// The XML name of the root element where the model renames it. Where the only member has that name too, the
+    /// root element is that member, as in S3's GetBucketLocation.
     pub xml_name: Option<&'static str>,
     pub members: &'static [Member],
     /// The member that is the whole body, if one is.

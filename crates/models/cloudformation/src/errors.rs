@@ -5,6 +5,7 @@
 use wire::Error;
 use wire::schema::ErrorShape;
 
+/// The table of `AlreadyExistsException`.
 pub static ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
     name: "AlreadyExistsException",
     query_code: "AlreadyExistsException",
@@ -17,6 +18,7 @@ pub fn already_exists_exception(message: impl Into<String>) -> Error {
     Error::modelled(&ALREADY_EXISTS_EXCEPTION, message)
 }
 
+/// The table of `CFNRegistryException`.
 pub static CFN_REGISTRY_EXCEPTION: ErrorShape = ErrorShape {
     name: "CFNRegistryException",
     query_code: "CFNRegistryException",
@@ -29,6 +31,7 @@ pub fn cfn_registry_exception(message: impl Into<String>) -> Error {
     Error::modelled(&CFN_REGISTRY_EXCEPTION, message)
 }
 
+/// The table of `ChangeSetNotFoundException`.
 pub static CHANGE_SET_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "ChangeSetNotFoundException",
     query_code: "ChangeSetNotFound",
@@ -41,6 +44,7 @@ pub fn change_set_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&CHANGE_SET_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `ConcurrentResourcesLimitExceededException`.
 pub static CONCURRENT_RESOURCES_LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "ConcurrentResourcesLimitExceededException",
     query_code: "ConcurrentResourcesLimitExceeded",
@@ -53,6 +57,7 @@ pub fn concurrent_resources_limit_exceeded_exception(message: impl Into<String>)
     Error::modelled(&CONCURRENT_RESOURCES_LIMIT_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `CreatedButModifiedException`.
 pub static CREATED_BUT_MODIFIED_EXCEPTION: ErrorShape = ErrorShape {
     name: "CreatedButModifiedException",
     query_code: "CreatedButModifiedException",
@@ -65,6 +70,7 @@ pub fn created_but_modified_exception(message: impl Into<String>) -> Error {
     Error::modelled(&CREATED_BUT_MODIFIED_EXCEPTION, message)
 }
 
+/// The table of `GeneratedTemplateNotFoundException`.
 pub static GENERATED_TEMPLATE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "GeneratedTemplateNotFoundException",
     query_code: "GeneratedTemplateNotFound",
@@ -77,6 +83,7 @@ pub fn generated_template_not_found_exception(message: impl Into<String>) -> Err
     Error::modelled(&GENERATED_TEMPLATE_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `HookResultNotFoundException`.
 pub static HOOK_RESULT_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "HookResultNotFoundException",
     query_code: "HookResultNotFound",
@@ -89,6 +96,7 @@ pub fn hook_result_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&HOOK_RESULT_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `InsufficientCapabilitiesException`.
 pub static INSUFFICIENT_CAPABILITIES_EXCEPTION: ErrorShape = ErrorShape {
     name: "InsufficientCapabilitiesException",
     query_code: "InsufficientCapabilitiesException",
@@ -101,6 +109,7 @@ pub fn insufficient_capabilities_exception(message: impl Into<String>) -> Error 
     Error::modelled(&INSUFFICIENT_CAPABILITIES_EXCEPTION, message)
 }
 
+/// The table of `InvalidChangeSetStatusException`.
 pub static INVALID_CHANGE_SET_STATUS_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidChangeSetStatusException",
     query_code: "InvalidChangeSetStatus",
@@ -113,6 +122,7 @@ pub fn invalid_change_set_status_exception(message: impl Into<String>) -> Error 
     Error::modelled(&INVALID_CHANGE_SET_STATUS_EXCEPTION, message)
 }
 
+/// The table of `InvalidOperationException`.
 pub static INVALID_OPERATION_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidOperationException",
     query_code: "InvalidOperationException",
@@ -125,6 +135,7 @@ pub fn invalid_operation_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_OPERATION_EXCEPTION, message)
 }
 
+/// The table of `InvalidStateTransitionException`.
 pub static INVALID_STATE_TRANSITION_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidStateTransitionException",
     query_code: "InvalidStateTransition",
@@ -137,6 +148,7 @@ pub fn invalid_state_transition_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_STATE_TRANSITION_EXCEPTION, message)
 }
 
+/// The table of `LimitExceededException`.
 pub static LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "LimitExceededException",
     query_code: "LimitExceededException",
@@ -149,6 +161,7 @@ pub fn limit_exceeded_exception(message: impl Into<String>) -> Error {
     Error::modelled(&LIMIT_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `NameAlreadyExistsException`.
 pub static NAME_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
     name: "NameAlreadyExistsException",
     query_code: "NameAlreadyExistsException",
@@ -161,6 +174,7 @@ pub fn name_already_exists_exception(message: impl Into<String>) -> Error {
     Error::modelled(&NAME_ALREADY_EXISTS_EXCEPTION, message)
 }
 
+/// The table of `OperationIdAlreadyExistsException`.
 pub static OPERATION_ID_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
     name: "OperationIdAlreadyExistsException",
     query_code: "OperationIdAlreadyExistsException",
@@ -173,6 +187,7 @@ pub fn operation_id_already_exists_exception(message: impl Into<String>) -> Erro
     Error::modelled(&OPERATION_ID_ALREADY_EXISTS_EXCEPTION, message)
 }
 
+/// The table of `OperationInProgressException`.
 pub static OPERATION_IN_PROGRESS_EXCEPTION: ErrorShape = ErrorShape {
     name: "OperationInProgressException",
     query_code: "OperationInProgressException",
@@ -185,6 +200,7 @@ pub fn operation_in_progress_exception(message: impl Into<String>) -> Error {
     Error::modelled(&OPERATION_IN_PROGRESS_EXCEPTION, message)
 }
 
+/// The table of `OperationNotFoundException`.
 pub static OPERATION_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "OperationNotFoundException",
     query_code: "OperationNotFoundException",
@@ -197,6 +213,7 @@ pub fn operation_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&OPERATION_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `OperationStatusCheckFailedException`.
 pub static OPERATION_STATUS_CHECK_FAILED_EXCEPTION: ErrorShape = ErrorShape {
     name: "OperationStatusCheckFailedException",
     query_code: "ConditionalCheckFailed",
@@ -209,6 +226,7 @@ pub fn operation_status_check_failed_exception(message: impl Into<String>) -> Er
     Error::modelled(&OPERATION_STATUS_CHECK_FAILED_EXCEPTION, message)
 }
 
+/// The table of `ResourceScanInProgressException`.
 pub static RESOURCE_SCAN_IN_PROGRESS_EXCEPTION: ErrorShape = ErrorShape {
     name: "ResourceScanInProgressException",
     query_code: "ResourceScanInProgress",
@@ -221,6 +239,7 @@ pub fn resource_scan_in_progress_exception(message: impl Into<String>) -> Error 
     Error::modelled(&RESOURCE_SCAN_IN_PROGRESS_EXCEPTION, message)
 }
 
+/// The table of `ResourceScanLimitExceededException`.
 pub static RESOURCE_SCAN_LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "ResourceScanLimitExceededException",
     query_code: "ResourceScanLimitExceeded",
@@ -233,6 +252,7 @@ pub fn resource_scan_limit_exceeded_exception(message: impl Into<String>) -> Err
     Error::modelled(&RESOURCE_SCAN_LIMIT_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `ResourceScanNotFoundException`.
 pub static RESOURCE_SCAN_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "ResourceScanNotFoundException",
     query_code: "ResourceScanNotFound",
@@ -245,6 +265,7 @@ pub fn resource_scan_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&RESOURCE_SCAN_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `StackInstanceNotFoundException`.
 pub static STACK_INSTANCE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "StackInstanceNotFoundException",
     query_code: "StackInstanceNotFoundException",
@@ -257,6 +278,7 @@ pub fn stack_instance_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&STACK_INSTANCE_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `StackNotFoundException`.
 pub static STACK_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "StackNotFoundException",
     query_code: "StackNotFoundException",
@@ -269,6 +291,7 @@ pub fn stack_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&STACK_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `StackRefactorNotFoundException`.
 pub static STACK_REFACTOR_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "StackRefactorNotFoundException",
     query_code: "StackRefactorNotFoundException",
@@ -281,6 +304,7 @@ pub fn stack_refactor_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&STACK_REFACTOR_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `StackSetNotEmptyException`.
 pub static STACK_SET_NOT_EMPTY_EXCEPTION: ErrorShape = ErrorShape {
     name: "StackSetNotEmptyException",
     query_code: "StackSetNotEmptyException",
@@ -293,6 +317,7 @@ pub fn stack_set_not_empty_exception(message: impl Into<String>) -> Error {
     Error::modelled(&STACK_SET_NOT_EMPTY_EXCEPTION, message)
 }
 
+/// The table of `StackSetNotFoundException`.
 pub static STACK_SET_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "StackSetNotFoundException",
     query_code: "StackSetNotFoundException",
@@ -305,6 +330,7 @@ pub fn stack_set_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&STACK_SET_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `StaleRequestException`.
 pub static STALE_REQUEST_EXCEPTION: ErrorShape = ErrorShape {
     name: "StaleRequestException",
     query_code: "StaleRequestException",
@@ -317,6 +343,7 @@ pub fn stale_request_exception(message: impl Into<String>) -> Error {
     Error::modelled(&STALE_REQUEST_EXCEPTION, message)
 }
 
+/// The table of `TokenAlreadyExistsException`.
 pub static TOKEN_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
     name: "TokenAlreadyExistsException",
     query_code: "TokenAlreadyExistsException",
@@ -329,6 +356,7 @@ pub fn token_already_exists_exception(message: impl Into<String>) -> Error {
     Error::modelled(&TOKEN_ALREADY_EXISTS_EXCEPTION, message)
 }
 
+/// The table of `TypeConfigurationNotFoundException`.
 pub static TYPE_CONFIGURATION_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "TypeConfigurationNotFoundException",
     query_code: "TypeConfigurationNotFoundException",
@@ -341,6 +369,7 @@ pub fn type_configuration_not_found_exception(message: impl Into<String>) -> Err
     Error::modelled(&TYPE_CONFIGURATION_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `TypeNotFoundException`.
 pub static TYPE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "TypeNotFoundException",
     query_code: "TypeNotFoundException",

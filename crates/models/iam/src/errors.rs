@@ -5,6 +5,7 @@
 use wire::Error;
 use wire::schema::ErrorShape;
 
+/// The table of `AccountNotManagementOrDelegatedAdministratorException`.
 pub static ACCOUNT_NOT_MANAGEMENT_OR_DELEGATED_ADMINISTRATOR_EXCEPTION: ErrorShape = ErrorShape {
     name: "AccountNotManagementOrDelegatedAdministratorException",
     query_code: "AccountNotManagementOrDelegatedAdministratorException",
@@ -17,6 +18,7 @@ pub fn account_not_management_or_delegated_administrator_exception(message: impl
     Error::modelled(&ACCOUNT_NOT_MANAGEMENT_OR_DELEGATED_ADMINISTRATOR_EXCEPTION, message)
 }
 
+/// The table of `CallerIsNotManagementAccountException`.
 pub static CALLER_IS_NOT_MANAGEMENT_ACCOUNT_EXCEPTION: ErrorShape = ErrorShape {
     name: "CallerIsNotManagementAccountException",
     query_code: "CallerIsNotManagementAccountException",
@@ -29,6 +31,7 @@ pub fn caller_is_not_management_account_exception(message: impl Into<String>) ->
     Error::modelled(&CALLER_IS_NOT_MANAGEMENT_ACCOUNT_EXCEPTION, message)
 }
 
+/// The table of `ConcurrentModificationException`.
 pub static CONCURRENT_MODIFICATION_EXCEPTION: ErrorShape = ErrorShape {
     name: "ConcurrentModificationException",
     query_code: "ConcurrentModification",
@@ -41,6 +44,7 @@ pub fn concurrent_modification_exception(message: impl Into<String>) -> Error {
     Error::modelled(&CONCURRENT_MODIFICATION_EXCEPTION, message)
 }
 
+/// The table of `CredentialReportExpiredException`.
 pub static CREDENTIAL_REPORT_EXPIRED_EXCEPTION: ErrorShape = ErrorShape {
     name: "CredentialReportExpiredException",
     query_code: "ReportExpired",
@@ -53,6 +57,7 @@ pub fn credential_report_expired_exception(message: impl Into<String>) -> Error 
     Error::modelled(&CREDENTIAL_REPORT_EXPIRED_EXCEPTION, message)
 }
 
+/// The table of `CredentialReportNotPresentException`.
 pub static CREDENTIAL_REPORT_NOT_PRESENT_EXCEPTION: ErrorShape = ErrorShape {
     name: "CredentialReportNotPresentException",
     query_code: "ReportNotPresent",
@@ -65,6 +70,7 @@ pub fn credential_report_not_present_exception(message: impl Into<String>) -> Er
     Error::modelled(&CREDENTIAL_REPORT_NOT_PRESENT_EXCEPTION, message)
 }
 
+/// The table of `CredentialReportNotReadyException`.
 pub static CREDENTIAL_REPORT_NOT_READY_EXCEPTION: ErrorShape = ErrorShape {
     name: "CredentialReportNotReadyException",
     query_code: "ReportInProgress",
@@ -77,6 +83,7 @@ pub fn credential_report_not_ready_exception(message: impl Into<String>) -> Erro
     Error::modelled(&CREDENTIAL_REPORT_NOT_READY_EXCEPTION, message)
 }
 
+/// The table of `DeleteConflictException`.
 pub static DELETE_CONFLICT_EXCEPTION: ErrorShape = ErrorShape {
     name: "DeleteConflictException",
     query_code: "DeleteConflict",
@@ -89,6 +96,7 @@ pub fn delete_conflict_exception(message: impl Into<String>) -> Error {
     Error::modelled(&DELETE_CONFLICT_EXCEPTION, message)
 }
 
+/// The table of `DuplicateCertificateException`.
 pub static DUPLICATE_CERTIFICATE_EXCEPTION: ErrorShape = ErrorShape {
     name: "DuplicateCertificateException",
     query_code: "DuplicateCertificate",
@@ -101,6 +109,7 @@ pub fn duplicate_certificate_exception(message: impl Into<String>) -> Error {
     Error::modelled(&DUPLICATE_CERTIFICATE_EXCEPTION, message)
 }
 
+/// The table of `DuplicateSSHPublicKeyException`.
 pub static DUPLICATE_SSH_PUBLIC_KEY_EXCEPTION: ErrorShape = ErrorShape {
     name: "DuplicateSSHPublicKeyException",
     query_code: "DuplicateSSHPublicKey",
@@ -113,6 +122,7 @@ pub fn duplicate_ssh_public_key_exception(message: impl Into<String>) -> Error {
     Error::modelled(&DUPLICATE_SSH_PUBLIC_KEY_EXCEPTION, message)
 }
 
+/// The table of `EntityAlreadyExistsException`.
 pub static ENTITY_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
     name: "EntityAlreadyExistsException",
     query_code: "EntityAlreadyExists",
@@ -125,6 +135,7 @@ pub fn entity_already_exists_exception(message: impl Into<String>) -> Error {
     Error::modelled(&ENTITY_ALREADY_EXISTS_EXCEPTION, message)
 }
 
+/// The table of `EntityTemporarilyUnmodifiableException`.
 pub static ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION: ErrorShape = ErrorShape {
     name: "EntityTemporarilyUnmodifiableException",
     query_code: "EntityTemporarilyUnmodifiable",
@@ -137,6 +148,7 @@ pub fn entity_temporarily_unmodifiable_exception(message: impl Into<String>) -> 
     Error::modelled(&ENTITY_TEMPORARILY_UNMODIFIABLE_EXCEPTION, message)
 }
 
+/// The table of `FeatureDisabledException`.
 pub static FEATURE_DISABLED_EXCEPTION: ErrorShape = ErrorShape {
     name: "FeatureDisabledException",
     query_code: "FeatureDisabled",
@@ -149,6 +161,7 @@ pub fn feature_disabled_exception(message: impl Into<String>) -> Error {
     Error::modelled(&FEATURE_DISABLED_EXCEPTION, message)
 }
 
+/// The table of `FeatureEnabledException`.
 pub static FEATURE_ENABLED_EXCEPTION: ErrorShape = ErrorShape {
     name: "FeatureEnabledException",
     query_code: "FeatureEnabled",
@@ -161,6 +174,7 @@ pub fn feature_enabled_exception(message: impl Into<String>) -> Error {
     Error::modelled(&FEATURE_ENABLED_EXCEPTION, message)
 }
 
+/// The table of `InvalidAuthenticationCodeException`.
 pub static INVALID_AUTHENTICATION_CODE_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidAuthenticationCodeException",
     query_code: "InvalidAuthenticationCode",
@@ -173,6 +187,7 @@ pub fn invalid_authentication_code_exception(message: impl Into<String>) -> Erro
     Error::modelled(&INVALID_AUTHENTICATION_CODE_EXCEPTION, message)
 }
 
+/// The table of `InvalidCertificateException`.
 pub static INVALID_CERTIFICATE_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidCertificateException",
     query_code: "InvalidCertificate",
@@ -185,6 +200,7 @@ pub fn invalid_certificate_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_CERTIFICATE_EXCEPTION, message)
 }
 
+/// The table of `InvalidInputException`.
 pub static INVALID_INPUT_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidInputException",
     query_code: "InvalidInput",
@@ -197,6 +213,7 @@ pub fn invalid_input_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_INPUT_EXCEPTION, message)
 }
 
+/// The table of `InvalidPublicKeyException`.
 pub static INVALID_PUBLIC_KEY_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidPublicKeyException",
     query_code: "InvalidPublicKey",
@@ -209,6 +226,7 @@ pub fn invalid_public_key_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_PUBLIC_KEY_EXCEPTION, message)
 }
 
+/// The table of `InvalidUserTypeException`.
 pub static INVALID_USER_TYPE_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidUserTypeException",
     query_code: "InvalidUserType",
@@ -221,6 +239,7 @@ pub fn invalid_user_type_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_USER_TYPE_EXCEPTION, message)
 }
 
+/// The table of `KeyPairMismatchException`.
 pub static KEY_PAIR_MISMATCH_EXCEPTION: ErrorShape = ErrorShape {
     name: "KeyPairMismatchException",
     query_code: "KeyPairMismatch",
@@ -233,6 +252,7 @@ pub fn key_pair_mismatch_exception(message: impl Into<String>) -> Error {
     Error::modelled(&KEY_PAIR_MISMATCH_EXCEPTION, message)
 }
 
+/// The table of `LimitExceededException`.
 pub static LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "LimitExceededException",
     query_code: "LimitExceeded",
@@ -245,6 +265,7 @@ pub fn limit_exceeded_exception(message: impl Into<String>) -> Error {
     Error::modelled(&LIMIT_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `MalformedCertificateException`.
 pub static MALFORMED_CERTIFICATE_EXCEPTION: ErrorShape = ErrorShape {
     name: "MalformedCertificateException",
     query_code: "MalformedCertificate",
@@ -257,6 +278,7 @@ pub fn malformed_certificate_exception(message: impl Into<String>) -> Error {
     Error::modelled(&MALFORMED_CERTIFICATE_EXCEPTION, message)
 }
 
+/// The table of `MalformedPolicyDocumentException`.
 pub static MALFORMED_POLICY_DOCUMENT_EXCEPTION: ErrorShape = ErrorShape {
     name: "MalformedPolicyDocumentException",
     query_code: "MalformedPolicyDocument",
@@ -269,6 +291,7 @@ pub fn malformed_policy_document_exception(message: impl Into<String>) -> Error 
     Error::modelled(&MALFORMED_POLICY_DOCUMENT_EXCEPTION, message)
 }
 
+/// The table of `NoSuchEntityException`.
 pub static NO_SUCH_ENTITY_EXCEPTION: ErrorShape = ErrorShape {
     name: "NoSuchEntityException",
     query_code: "NoSuchEntity",
@@ -281,6 +304,7 @@ pub fn no_such_entity_exception(message: impl Into<String>) -> Error {
     Error::modelled(&NO_SUCH_ENTITY_EXCEPTION, message)
 }
 
+/// The table of `OpenIdIdpCommunicationErrorException`.
 pub static OPEN_ID_IDP_COMMUNICATION_ERROR_EXCEPTION: ErrorShape = ErrorShape {
     name: "OpenIdIdpCommunicationErrorException",
     query_code: "OpenIdIdpCommunicationError",
@@ -293,6 +317,7 @@ pub fn open_id_idp_communication_error_exception(message: impl Into<String>) -> 
     Error::modelled(&OPEN_ID_IDP_COMMUNICATION_ERROR_EXCEPTION, message)
 }
 
+/// The table of `OrganizationNotFoundException`.
 pub static ORGANIZATION_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "OrganizationNotFoundException",
     query_code: "OrganizationNotFoundException",
@@ -305,6 +330,7 @@ pub fn organization_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&ORGANIZATION_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `OrganizationNotInAllFeaturesModeException`.
 pub static ORGANIZATION_NOT_IN_ALL_FEATURES_MODE_EXCEPTION: ErrorShape = ErrorShape {
     name: "OrganizationNotInAllFeaturesModeException",
     query_code: "OrganizationNotInAllFeaturesModeException",
@@ -317,6 +343,7 @@ pub fn organization_not_in_all_features_mode_exception(message: impl Into<String
     Error::modelled(&ORGANIZATION_NOT_IN_ALL_FEATURES_MODE_EXCEPTION, message)
 }
 
+/// The table of `PasswordPolicyViolationException`.
 pub static PASSWORD_POLICY_VIOLATION_EXCEPTION: ErrorShape = ErrorShape {
     name: "PasswordPolicyViolationException",
     query_code: "PasswordPolicyViolation",
@@ -329,6 +356,7 @@ pub fn password_policy_violation_exception(message: impl Into<String>) -> Error 
     Error::modelled(&PASSWORD_POLICY_VIOLATION_EXCEPTION, message)
 }
 
+/// The table of `PolicyEvaluationException`.
 pub static POLICY_EVALUATION_EXCEPTION: ErrorShape = ErrorShape {
     name: "PolicyEvaluationException",
     query_code: "PolicyEvaluation",
@@ -341,6 +369,7 @@ pub fn policy_evaluation_exception(message: impl Into<String>) -> Error {
     Error::modelled(&POLICY_EVALUATION_EXCEPTION, message)
 }
 
+/// The table of `PolicyNotAttachableException`.
 pub static POLICY_NOT_ATTACHABLE_EXCEPTION: ErrorShape = ErrorShape {
     name: "PolicyNotAttachableException",
     query_code: "PolicyNotAttachable",
@@ -353,6 +382,7 @@ pub fn policy_not_attachable_exception(message: impl Into<String>) -> Error {
     Error::modelled(&POLICY_NOT_ATTACHABLE_EXCEPTION, message)
 }
 
+/// The table of `ReportGenerationLimitExceededException`.
 pub static REPORT_GENERATION_LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "ReportGenerationLimitExceededException",
     query_code: "ReportGenerationLimitExceeded",
@@ -365,6 +395,7 @@ pub fn report_generation_limit_exceeded_exception(message: impl Into<String>) ->
     Error::modelled(&REPORT_GENERATION_LIMIT_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `ServiceAccessNotEnabledException`.
 pub static SERVICE_ACCESS_NOT_ENABLED_EXCEPTION: ErrorShape = ErrorShape {
     name: "ServiceAccessNotEnabledException",
     query_code: "ServiceAccessNotEnabledException",
@@ -377,6 +408,7 @@ pub fn service_access_not_enabled_exception(message: impl Into<String>) -> Error
     Error::modelled(&SERVICE_ACCESS_NOT_ENABLED_EXCEPTION, message)
 }
 
+/// The table of `ServiceFailureException`.
 pub static SERVICE_FAILURE_EXCEPTION: ErrorShape = ErrorShape {
     name: "ServiceFailureException",
     query_code: "ServiceFailure",
@@ -389,6 +421,7 @@ pub fn service_failure_exception(message: impl Into<String>) -> Error {
     Error::modelled(&SERVICE_FAILURE_EXCEPTION, message)
 }
 
+/// The table of `ServiceNotSupportedException`.
 pub static SERVICE_NOT_SUPPORTED_EXCEPTION: ErrorShape = ErrorShape {
     name: "ServiceNotSupportedException",
     query_code: "NotSupportedService",
@@ -401,6 +434,7 @@ pub fn service_not_supported_exception(message: impl Into<String>) -> Error {
     Error::modelled(&SERVICE_NOT_SUPPORTED_EXCEPTION, message)
 }
 
+/// The table of `UnmodifiableEntityException`.
 pub static UNMODIFIABLE_ENTITY_EXCEPTION: ErrorShape = ErrorShape {
     name: "UnmodifiableEntityException",
     query_code: "UnmodifiableEntity",
@@ -413,6 +447,7 @@ pub fn unmodifiable_entity_exception(message: impl Into<String>) -> Error {
     Error::modelled(&UNMODIFIABLE_ENTITY_EXCEPTION, message)
 }
 
+/// The table of `UnrecognizedPublicKeyEncodingException`.
 pub static UNRECOGNIZED_PUBLIC_KEY_ENCODING_EXCEPTION: ErrorShape = ErrorShape {
     name: "UnrecognizedPublicKeyEncodingException",
     query_code: "UnrecognizedPublicKeyEncoding",

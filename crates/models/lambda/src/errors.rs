@@ -5,6 +5,7 @@
 use wire::Error;
 use wire::schema::ErrorShape;
 
+/// The table of `CallbackTimeoutException`.
 pub static CALLBACK_TIMEOUT_EXCEPTION: ErrorShape = ErrorShape {
     name: "CallbackTimeoutException",
     query_code: "CallbackTimeoutException",
@@ -17,6 +18,7 @@ pub fn callback_timeout_exception(message: impl Into<String>) -> Error {
     Error::modelled(&CALLBACK_TIMEOUT_EXCEPTION, message)
 }
 
+/// The table of `CapacityProviderLimitExceededException`.
 pub static CAPACITY_PROVIDER_LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "CapacityProviderLimitExceededException",
     query_code: "CapacityProviderLimitExceededException",
@@ -29,6 +31,7 @@ pub fn capacity_provider_limit_exceeded_exception(message: impl Into<String>) ->
     Error::modelled(&CAPACITY_PROVIDER_LIMIT_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `CodeSigningConfigNotFoundException`.
 pub static CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "CodeSigningConfigNotFoundException",
     query_code: "CodeSigningConfigNotFoundException",
@@ -41,6 +44,7 @@ pub fn code_signing_config_not_found_exception(message: impl Into<String>) -> Er
     Error::modelled(&CODE_SIGNING_CONFIG_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `CodeStorageExceededException`.
 pub static CODE_STORAGE_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "CodeStorageExceededException",
     query_code: "CodeStorageExceededException",
@@ -53,6 +57,7 @@ pub fn code_storage_exceeded_exception(message: impl Into<String>) -> Error {
     Error::modelled(&CODE_STORAGE_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `CodeVerificationFailedException`.
 pub static CODE_VERIFICATION_FAILED_EXCEPTION: ErrorShape = ErrorShape {
     name: "CodeVerificationFailedException",
     query_code: "CodeVerificationFailedException",
@@ -65,6 +70,7 @@ pub fn code_verification_failed_exception(message: impl Into<String>) -> Error {
     Error::modelled(&CODE_VERIFICATION_FAILED_EXCEPTION, message)
 }
 
+/// The table of `DurableExecutionAlreadyStartedException`.
 pub static DURABLE_EXECUTION_ALREADY_STARTED_EXCEPTION: ErrorShape = ErrorShape {
     name: "DurableExecutionAlreadyStartedException",
     query_code: "DurableExecutionAlreadyStartedException",
@@ -77,6 +83,7 @@ pub fn durable_execution_already_started_exception(message: impl Into<String>) -
     Error::modelled(&DURABLE_EXECUTION_ALREADY_STARTED_EXCEPTION, message)
 }
 
+/// The table of `EC2AccessDeniedException`.
 pub static EC2_ACCESS_DENIED_EXCEPTION: ErrorShape = ErrorShape {
     name: "EC2AccessDeniedException",
     query_code: "EC2AccessDeniedException",
@@ -89,6 +96,7 @@ pub fn ec2_access_denied_exception(message: impl Into<String>) -> Error {
     Error::modelled(&EC2_ACCESS_DENIED_EXCEPTION, message)
 }
 
+/// The table of `EC2ThrottledException`.
 pub static EC2_THROTTLED_EXCEPTION: ErrorShape = ErrorShape {
     name: "EC2ThrottledException",
     query_code: "EC2ThrottledException",
@@ -101,6 +109,7 @@ pub fn ec2_throttled_exception(message: impl Into<String>) -> Error {
     Error::modelled(&EC2_THROTTLED_EXCEPTION, message)
 }
 
+/// The table of `EC2UnexpectedException`.
 pub static EC2_UNEXPECTED_EXCEPTION: ErrorShape = ErrorShape {
     name: "EC2UnexpectedException",
     query_code: "EC2UnexpectedException",
@@ -113,6 +122,7 @@ pub fn ec2_unexpected_exception(message: impl Into<String>) -> Error {
     Error::modelled(&EC2_UNEXPECTED_EXCEPTION, message)
 }
 
+/// The table of `EFSIOException`.
 pub static EFSIO_EXCEPTION: ErrorShape = ErrorShape {
     name: "EFSIOException",
     query_code: "EFSIOException",
@@ -125,6 +135,7 @@ pub fn efsio_exception(message: impl Into<String>) -> Error {
     Error::modelled(&EFSIO_EXCEPTION, message)
 }
 
+/// The table of `EFSMountConnectivityException`.
 pub static EFS_MOUNT_CONNECTIVITY_EXCEPTION: ErrorShape = ErrorShape {
     name: "EFSMountConnectivityException",
     query_code: "EFSMountConnectivityException",
@@ -137,6 +148,7 @@ pub fn efs_mount_connectivity_exception(message: impl Into<String>) -> Error {
     Error::modelled(&EFS_MOUNT_CONNECTIVITY_EXCEPTION, message)
 }
 
+/// The table of `EFSMountFailureException`.
 pub static EFS_MOUNT_FAILURE_EXCEPTION: ErrorShape = ErrorShape {
     name: "EFSMountFailureException",
     query_code: "EFSMountFailureException",
@@ -149,6 +161,7 @@ pub fn efs_mount_failure_exception(message: impl Into<String>) -> Error {
     Error::modelled(&EFS_MOUNT_FAILURE_EXCEPTION, message)
 }
 
+/// The table of `EFSMountTimeoutException`.
 pub static EFS_MOUNT_TIMEOUT_EXCEPTION: ErrorShape = ErrorShape {
     name: "EFSMountTimeoutException",
     query_code: "EFSMountTimeoutException",
@@ -161,6 +174,7 @@ pub fn efs_mount_timeout_exception(message: impl Into<String>) -> Error {
     Error::modelled(&EFS_MOUNT_TIMEOUT_EXCEPTION, message)
 }
 
+/// The table of `ENILimitReachedException`.
 pub static ENI_LIMIT_REACHED_EXCEPTION: ErrorShape = ErrorShape {
     name: "ENILimitReachedException",
     query_code: "ENILimitReachedException",
@@ -173,6 +187,7 @@ pub fn eni_limit_reached_exception(message: impl Into<String>) -> Error {
     Error::modelled(&ENI_LIMIT_REACHED_EXCEPTION, message)
 }
 
+/// The table of `FunctionVersionsPerCapacityProviderLimitExceededException`.
 pub static FUNCTION_VERSIONS_PER_CAPACITY_PROVIDER_LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "FunctionVersionsPerCapacityProviderLimitExceededException",
     query_code: "FunctionVersionsPerCapacityProviderLimitExceededException",
@@ -185,6 +200,7 @@ pub fn function_versions_per_capacity_provider_limit_exceeded_exception(message:
     Error::modelled(&FUNCTION_VERSIONS_PER_CAPACITY_PROVIDER_LIMIT_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `InvalidCodeSignatureException`.
 pub static INVALID_CODE_SIGNATURE_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidCodeSignatureException",
     query_code: "InvalidCodeSignatureException",
@@ -197,6 +213,7 @@ pub fn invalid_code_signature_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_CODE_SIGNATURE_EXCEPTION, message)
 }
 
+/// The table of `InvalidParameterValueException`.
 pub static INVALID_PARAMETER_VALUE_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidParameterValueException",
     query_code: "InvalidParameterValueException",
@@ -209,6 +226,7 @@ pub fn invalid_parameter_value_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_PARAMETER_VALUE_EXCEPTION, message)
 }
 
+/// The table of `InvalidRequestContentException`.
 pub static INVALID_REQUEST_CONTENT_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidRequestContentException",
     query_code: "InvalidRequestContentException",
@@ -221,6 +239,7 @@ pub fn invalid_request_content_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_REQUEST_CONTENT_EXCEPTION, message)
 }
 
+/// The table of `InvalidRuntimeException`.
 pub static INVALID_RUNTIME_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidRuntimeException",
     query_code: "InvalidRuntimeException",
@@ -233,6 +252,7 @@ pub fn invalid_runtime_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_RUNTIME_EXCEPTION, message)
 }
 
+/// The table of `InvalidSecurityGroupIDException`.
 pub static INVALID_SECURITY_GROUP_ID_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidSecurityGroupIDException",
     query_code: "InvalidSecurityGroupIDException",
@@ -245,6 +265,7 @@ pub fn invalid_security_group_id_exception(message: impl Into<String>) -> Error 
     Error::modelled(&INVALID_SECURITY_GROUP_ID_EXCEPTION, message)
 }
 
+/// The table of `InvalidSubnetIDException`.
 pub static INVALID_SUBNET_ID_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidSubnetIDException",
     query_code: "InvalidSubnetIDException",
@@ -257,6 +278,7 @@ pub fn invalid_subnet_id_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_SUBNET_ID_EXCEPTION, message)
 }
 
+/// The table of `InvalidZipFileException`.
 pub static INVALID_ZIP_FILE_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidZipFileException",
     query_code: "InvalidZipFileException",
@@ -269,6 +291,7 @@ pub fn invalid_zip_file_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_ZIP_FILE_EXCEPTION, message)
 }
 
+/// The table of `KMSAccessDeniedException`.
 pub static KMS_ACCESS_DENIED_EXCEPTION: ErrorShape = ErrorShape {
     name: "KMSAccessDeniedException",
     query_code: "KMSAccessDeniedException",
@@ -281,6 +304,7 @@ pub fn kms_access_denied_exception(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_ACCESS_DENIED_EXCEPTION, message)
 }
 
+/// The table of `KMSDisabledException`.
 pub static KMS_DISABLED_EXCEPTION: ErrorShape = ErrorShape {
     name: "KMSDisabledException",
     query_code: "KMSDisabledException",
@@ -293,6 +317,7 @@ pub fn kms_disabled_exception(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_DISABLED_EXCEPTION, message)
 }
 
+/// The table of `KMSInvalidStateException`.
 pub static KMS_INVALID_STATE_EXCEPTION: ErrorShape = ErrorShape {
     name: "KMSInvalidStateException",
     query_code: "KMSInvalidStateException",
@@ -305,6 +330,7 @@ pub fn kms_invalid_state_exception(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_INVALID_STATE_EXCEPTION, message)
 }
 
+/// The table of `KMSNotFoundException`.
 pub static KMS_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "KMSNotFoundException",
     query_code: "KMSNotFoundException",
@@ -317,6 +343,7 @@ pub fn kms_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `NoPublishedVersionException`.
 pub static NO_PUBLISHED_VERSION_EXCEPTION: ErrorShape = ErrorShape {
     name: "NoPublishedVersionException",
     query_code: "NoPublishedVersionException",
@@ -329,6 +356,7 @@ pub fn no_published_version_exception(message: impl Into<String>) -> Error {
     Error::modelled(&NO_PUBLISHED_VERSION_EXCEPTION, message)
 }
 
+/// The table of `PolicyLengthExceededException`.
 pub static POLICY_LENGTH_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "PolicyLengthExceededException",
     query_code: "PolicyLengthExceededException",
@@ -341,6 +369,7 @@ pub fn policy_length_exceeded_exception(message: impl Into<String>) -> Error {
     Error::modelled(&POLICY_LENGTH_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `PreconditionFailedException`.
 pub static PRECONDITION_FAILED_EXCEPTION: ErrorShape = ErrorShape {
     name: "PreconditionFailedException",
     query_code: "PreconditionFailedException",
@@ -353,6 +382,7 @@ pub fn precondition_failed_exception(message: impl Into<String>) -> Error {
     Error::modelled(&PRECONDITION_FAILED_EXCEPTION, message)
 }
 
+/// The table of `ProvisionedConcurrencyConfigNotFoundException`.
 pub static PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "ProvisionedConcurrencyConfigNotFoundException",
     query_code: "ProvisionedConcurrencyConfigNotFoundException",
@@ -365,6 +395,7 @@ pub fn provisioned_concurrency_config_not_found_exception(message: impl Into<Str
     Error::modelled(&PROVISIONED_CONCURRENCY_CONFIG_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `RecursiveInvocationException`.
 pub static RECURSIVE_INVOCATION_EXCEPTION: ErrorShape = ErrorShape {
     name: "RecursiveInvocationException",
     query_code: "RecursiveInvocationException",
@@ -377,6 +408,7 @@ pub fn recursive_invocation_exception(message: impl Into<String>) -> Error {
     Error::modelled(&RECURSIVE_INVOCATION_EXCEPTION, message)
 }
 
+/// The table of `RequestTooLargeException`.
 pub static REQUEST_TOO_LARGE_EXCEPTION: ErrorShape = ErrorShape {
     name: "RequestTooLargeException",
     query_code: "RequestTooLargeException",
@@ -389,6 +421,7 @@ pub fn request_too_large_exception(message: impl Into<String>) -> Error {
     Error::modelled(&REQUEST_TOO_LARGE_EXCEPTION, message)
 }
 
+/// The table of `ResourceConflictException`.
 pub static RESOURCE_CONFLICT_EXCEPTION: ErrorShape = ErrorShape {
     name: "ResourceConflictException",
     query_code: "ResourceConflictException",
@@ -401,6 +434,7 @@ pub fn resource_conflict_exception(message: impl Into<String>) -> Error {
     Error::modelled(&RESOURCE_CONFLICT_EXCEPTION, message)
 }
 
+/// The table of `ResourceInUseException`.
 pub static RESOURCE_IN_USE_EXCEPTION: ErrorShape = ErrorShape {
     name: "ResourceInUseException",
     query_code: "ResourceInUseException",
@@ -413,6 +447,7 @@ pub fn resource_in_use_exception(message: impl Into<String>) -> Error {
     Error::modelled(&RESOURCE_IN_USE_EXCEPTION, message)
 }
 
+/// The table of `ResourceNotFoundException`.
 pub static RESOURCE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "ResourceNotFoundException",
     query_code: "ResourceNotFoundException",
@@ -425,6 +460,7 @@ pub fn resource_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&RESOURCE_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `ResourceNotReadyException`.
 pub static RESOURCE_NOT_READY_EXCEPTION: ErrorShape = ErrorShape {
     name: "ResourceNotReadyException",
     query_code: "ResourceNotReadyException",
@@ -437,6 +473,7 @@ pub fn resource_not_ready_exception(message: impl Into<String>) -> Error {
     Error::modelled(&RESOURCE_NOT_READY_EXCEPTION, message)
 }
 
+/// The table of `S3FilesMountConnectivityException`.
 pub static S3_FILES_MOUNT_CONNECTIVITY_EXCEPTION: ErrorShape = ErrorShape {
     name: "S3FilesMountConnectivityException",
     query_code: "S3FilesMountConnectivityException",
@@ -449,6 +486,7 @@ pub fn s3_files_mount_connectivity_exception(message: impl Into<String>) -> Erro
     Error::modelled(&S3_FILES_MOUNT_CONNECTIVITY_EXCEPTION, message)
 }
 
+/// The table of `S3FilesMountFailureException`.
 pub static S3_FILES_MOUNT_FAILURE_EXCEPTION: ErrorShape = ErrorShape {
     name: "S3FilesMountFailureException",
     query_code: "S3FilesMountFailureException",
@@ -461,6 +499,7 @@ pub fn s3_files_mount_failure_exception(message: impl Into<String>) -> Error {
     Error::modelled(&S3_FILES_MOUNT_FAILURE_EXCEPTION, message)
 }
 
+/// The table of `S3FilesMountTimeoutException`.
 pub static S3_FILES_MOUNT_TIMEOUT_EXCEPTION: ErrorShape = ErrorShape {
     name: "S3FilesMountTimeoutException",
     query_code: "S3FilesMountTimeoutException",
@@ -473,6 +512,7 @@ pub fn s3_files_mount_timeout_exception(message: impl Into<String>) -> Error {
     Error::modelled(&S3_FILES_MOUNT_TIMEOUT_EXCEPTION, message)
 }
 
+/// The table of `SerializedRequestEntityTooLargeException`.
 pub static SERIALIZED_REQUEST_ENTITY_TOO_LARGE_EXCEPTION: ErrorShape = ErrorShape {
     name: "SerializedRequestEntityTooLargeException",
     query_code: "SerializedRequestEntityTooLargeException",
@@ -485,6 +525,7 @@ pub fn serialized_request_entity_too_large_exception(message: impl Into<String>)
     Error::modelled(&SERIALIZED_REQUEST_ENTITY_TOO_LARGE_EXCEPTION, message)
 }
 
+/// The table of `ServiceException`.
 pub static SERVICE_EXCEPTION: ErrorShape = ErrorShape {
     name: "ServiceException",
     query_code: "ServiceException",
@@ -497,6 +538,7 @@ pub fn service_exception(message: impl Into<String>) -> Error {
     Error::modelled(&SERVICE_EXCEPTION, message)
 }
 
+/// The table of `SnapStartException`.
 pub static SNAP_START_EXCEPTION: ErrorShape = ErrorShape {
     name: "SnapStartException",
     query_code: "SnapStartException",
@@ -509,6 +551,7 @@ pub fn snap_start_exception(message: impl Into<String>) -> Error {
     Error::modelled(&SNAP_START_EXCEPTION, message)
 }
 
+/// The table of `SnapStartNotReadyException`.
 pub static SNAP_START_NOT_READY_EXCEPTION: ErrorShape = ErrorShape {
     name: "SnapStartNotReadyException",
     query_code: "SnapStartNotReadyException",
@@ -521,6 +564,7 @@ pub fn snap_start_not_ready_exception(message: impl Into<String>) -> Error {
     Error::modelled(&SNAP_START_NOT_READY_EXCEPTION, message)
 }
 
+/// The table of `SnapStartTimeoutException`.
 pub static SNAP_START_TIMEOUT_EXCEPTION: ErrorShape = ErrorShape {
     name: "SnapStartTimeoutException",
     query_code: "SnapStartTimeoutException",
@@ -533,6 +577,7 @@ pub fn snap_start_timeout_exception(message: impl Into<String>) -> Error {
     Error::modelled(&SNAP_START_TIMEOUT_EXCEPTION, message)
 }
 
+/// The table of `SubnetIPAddressLimitReachedException`.
 pub static SUBNET_IP_ADDRESS_LIMIT_REACHED_EXCEPTION: ErrorShape = ErrorShape {
     name: "SubnetIPAddressLimitReachedException",
     query_code: "SubnetIPAddressLimitReachedException",
@@ -545,6 +590,7 @@ pub fn subnet_ip_address_limit_reached_exception(message: impl Into<String>) -> 
     Error::modelled(&SUBNET_IP_ADDRESS_LIMIT_REACHED_EXCEPTION, message)
 }
 
+/// The table of `TooManyRequestsException`.
 pub static TOO_MANY_REQUESTS_EXCEPTION: ErrorShape = ErrorShape {
     name: "TooManyRequestsException",
     query_code: "TooManyRequestsException",
@@ -557,6 +603,7 @@ pub fn too_many_requests_exception(message: impl Into<String>) -> Error {
     Error::modelled(&TOO_MANY_REQUESTS_EXCEPTION, message)
 }
 
+/// The table of `UnsupportedMediaTypeException`.
 pub static UNSUPPORTED_MEDIA_TYPE_EXCEPTION: ErrorShape = ErrorShape {
     name: "UnsupportedMediaTypeException",
     query_code: "UnsupportedMediaTypeException",

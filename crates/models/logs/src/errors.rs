@@ -5,6 +5,7 @@
 use wire::Error;
 use wire::schema::ErrorShape;
 
+/// The table of `AccessDeniedException`.
 pub static ACCESS_DENIED_EXCEPTION: ErrorShape = ErrorShape {
     name: "AccessDeniedException",
     query_code: "AccessDeniedException",
@@ -17,6 +18,7 @@ pub fn access_denied_exception(message: impl Into<String>) -> Error {
     Error::modelled(&ACCESS_DENIED_EXCEPTION, message)
 }
 
+/// The table of `ConflictException`.
 pub static CONFLICT_EXCEPTION: ErrorShape = ErrorShape {
     name: "ConflictException",
     query_code: "ConflictException",
@@ -29,6 +31,7 @@ pub fn conflict_exception(message: impl Into<String>) -> Error {
     Error::modelled(&CONFLICT_EXCEPTION, message)
 }
 
+/// The table of `DataAlreadyAcceptedException`.
 pub static DATA_ALREADY_ACCEPTED_EXCEPTION: ErrorShape = ErrorShape {
     name: "DataAlreadyAcceptedException",
     query_code: "DataAlreadyAcceptedException",
@@ -41,6 +44,7 @@ pub fn data_already_accepted_exception(message: impl Into<String>) -> Error {
     Error::modelled(&DATA_ALREADY_ACCEPTED_EXCEPTION, message)
 }
 
+/// The table of `InternalServerException`.
 pub static INTERNAL_SERVER_EXCEPTION: ErrorShape = ErrorShape {
     name: "InternalServerException",
     query_code: "InternalServerException",
@@ -53,6 +57,7 @@ pub fn internal_server_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INTERNAL_SERVER_EXCEPTION, message)
 }
 
+/// The table of `InternalStreamingException`.
 pub static INTERNAL_STREAMING_EXCEPTION: ErrorShape = ErrorShape {
     name: "InternalStreamingException",
     query_code: "InternalStreamingException",
@@ -65,6 +70,7 @@ pub fn internal_streaming_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INTERNAL_STREAMING_EXCEPTION, message)
 }
 
+/// The table of `InvalidOperationException`.
 pub static INVALID_OPERATION_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidOperationException",
     query_code: "InvalidOperationException",
@@ -77,6 +83,7 @@ pub fn invalid_operation_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_OPERATION_EXCEPTION, message)
 }
 
+/// The table of `InvalidParameterException`.
 pub static INVALID_PARAMETER_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidParameterException",
     query_code: "InvalidParameterException",
@@ -89,6 +96,7 @@ pub fn invalid_parameter_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_PARAMETER_EXCEPTION, message)
 }
 
+/// The table of `InvalidSequenceTokenException`.
 pub static INVALID_SEQUENCE_TOKEN_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidSequenceTokenException",
     query_code: "InvalidSequenceTokenException",
@@ -101,6 +109,7 @@ pub fn invalid_sequence_token_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_SEQUENCE_TOKEN_EXCEPTION, message)
 }
 
+/// The table of `LimitExceededException`.
 pub static LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "LimitExceededException",
     query_code: "LimitExceededException",
@@ -113,6 +122,7 @@ pub fn limit_exceeded_exception(message: impl Into<String>) -> Error {
     Error::modelled(&LIMIT_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `MalformedQueryException`.
 pub static MALFORMED_QUERY_EXCEPTION: ErrorShape = ErrorShape {
     name: "MalformedQueryException",
     query_code: "MalformedQueryException",
@@ -125,6 +135,7 @@ pub fn malformed_query_exception(message: impl Into<String>) -> Error {
     Error::modelled(&MALFORMED_QUERY_EXCEPTION, message)
 }
 
+/// The table of `OperationAbortedException`.
 pub static OPERATION_ABORTED_EXCEPTION: ErrorShape = ErrorShape {
     name: "OperationAbortedException",
     query_code: "OperationAbortedException",
@@ -137,6 +148,7 @@ pub fn operation_aborted_exception(message: impl Into<String>) -> Error {
     Error::modelled(&OPERATION_ABORTED_EXCEPTION, message)
 }
 
+/// The table of `ResourceAlreadyExistsException`.
 pub static RESOURCE_ALREADY_EXISTS_EXCEPTION: ErrorShape = ErrorShape {
     name: "ResourceAlreadyExistsException",
     query_code: "ResourceAlreadyExistsException",
@@ -149,6 +161,7 @@ pub fn resource_already_exists_exception(message: impl Into<String>) -> Error {
     Error::modelled(&RESOURCE_ALREADY_EXISTS_EXCEPTION, message)
 }
 
+/// The table of `ResourceNotFoundException`.
 pub static RESOURCE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "ResourceNotFoundException",
     query_code: "ResourceNotFoundException",
@@ -161,6 +174,7 @@ pub fn resource_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&RESOURCE_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `ServiceQuotaExceededException`.
 pub static SERVICE_QUOTA_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "ServiceQuotaExceededException",
     query_code: "ServiceQuotaExceededException",
@@ -173,6 +187,7 @@ pub fn service_quota_exceeded_exception(message: impl Into<String>) -> Error {
     Error::modelled(&SERVICE_QUOTA_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `ServiceUnavailableException`.
 pub static SERVICE_UNAVAILABLE_EXCEPTION: ErrorShape = ErrorShape {
     name: "ServiceUnavailableException",
     query_code: "ServiceUnavailableException",
@@ -185,6 +200,7 @@ pub fn service_unavailable_exception(message: impl Into<String>) -> Error {
     Error::modelled(&SERVICE_UNAVAILABLE_EXCEPTION, message)
 }
 
+/// The table of `SessionStreamingException`.
 pub static SESSION_STREAMING_EXCEPTION: ErrorShape = ErrorShape {
     name: "SessionStreamingException",
     query_code: "SessionStreamingException",
@@ -197,6 +213,7 @@ pub fn session_streaming_exception(message: impl Into<String>) -> Error {
     Error::modelled(&SESSION_STREAMING_EXCEPTION, message)
 }
 
+/// The table of `SessionTimeoutException`.
 pub static SESSION_TIMEOUT_EXCEPTION: ErrorShape = ErrorShape {
     name: "SessionTimeoutException",
     query_code: "SessionTimeoutException",
@@ -209,6 +226,7 @@ pub fn session_timeout_exception(message: impl Into<String>) -> Error {
     Error::modelled(&SESSION_TIMEOUT_EXCEPTION, message)
 }
 
+/// The table of `ThrottlingException`.
 pub static THROTTLING_EXCEPTION: ErrorShape = ErrorShape {
     name: "ThrottlingException",
     query_code: "ThrottlingException",
@@ -221,6 +239,7 @@ pub fn throttling_exception(message: impl Into<String>) -> Error {
     Error::modelled(&THROTTLING_EXCEPTION, message)
 }
 
+/// The table of `TooManyTagsException`.
 pub static TOO_MANY_TAGS_EXCEPTION: ErrorShape = ErrorShape {
     name: "TooManyTagsException",
     query_code: "TooManyTagsException",
@@ -233,6 +252,7 @@ pub fn too_many_tags_exception(message: impl Into<String>) -> Error {
     Error::modelled(&TOO_MANY_TAGS_EXCEPTION, message)
 }
 
+/// The table of `UnrecognizedClientException`.
 pub static UNRECOGNIZED_CLIENT_EXCEPTION: ErrorShape = ErrorShape {
     name: "UnrecognizedClientException",
     query_code: "UnrecognizedClientException",
@@ -245,6 +265,7 @@ pub fn unrecognized_client_exception(message: impl Into<String>) -> Error {
     Error::modelled(&UNRECOGNIZED_CLIENT_EXCEPTION, message)
 }
 
+/// The table of `ValidationException`.
 pub static VALIDATION_EXCEPTION: ErrorShape = ErrorShape {
     name: "ValidationException",
     query_code: "ValidationException",

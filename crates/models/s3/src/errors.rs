@@ -5,6 +5,7 @@
 use wire::Error;
 use wire::schema::ErrorShape;
 
+/// The table of `AccessDenied`.
 pub static ACCESS_DENIED: ErrorShape = ErrorShape {
     name: "AccessDenied",
     query_code: "AccessDenied",
@@ -17,6 +18,7 @@ pub fn access_denied(message: impl Into<String>) -> Error {
     Error::modelled(&ACCESS_DENIED, message)
 }
 
+/// The table of `BucketAlreadyExists`.
 pub static BUCKET_ALREADY_EXISTS: ErrorShape = ErrorShape {
     name: "BucketAlreadyExists",
     query_code: "BucketAlreadyExists",
@@ -29,6 +31,7 @@ pub fn bucket_already_exists(message: impl Into<String>) -> Error {
     Error::modelled(&BUCKET_ALREADY_EXISTS, message)
 }
 
+/// The table of `BucketAlreadyOwnedByYou`.
 pub static BUCKET_ALREADY_OWNED_BY_YOU: ErrorShape = ErrorShape {
     name: "BucketAlreadyOwnedByYou",
     query_code: "BucketAlreadyOwnedByYou",
@@ -41,6 +44,7 @@ pub fn bucket_already_owned_by_you(message: impl Into<String>) -> Error {
     Error::modelled(&BUCKET_ALREADY_OWNED_BY_YOU, message)
 }
 
+/// The table of `EncryptionTypeMismatch`.
 pub static ENCRYPTION_TYPE_MISMATCH: ErrorShape = ErrorShape {
     name: "EncryptionTypeMismatch",
     query_code: "EncryptionTypeMismatch",
@@ -53,6 +57,7 @@ pub fn encryption_type_mismatch(message: impl Into<String>) -> Error {
     Error::modelled(&ENCRYPTION_TYPE_MISMATCH, message)
 }
 
+/// The table of `IdempotencyParameterMismatch`.
 pub static IDEMPOTENCY_PARAMETER_MISMATCH: ErrorShape = ErrorShape {
     name: "IdempotencyParameterMismatch",
     query_code: "IdempotencyParameterMismatch",
@@ -65,6 +70,7 @@ pub fn idempotency_parameter_mismatch(message: impl Into<String>) -> Error {
     Error::modelled(&IDEMPOTENCY_PARAMETER_MISMATCH, message)
 }
 
+/// The table of `InvalidObjectState`.
 pub static INVALID_OBJECT_STATE: ErrorShape = ErrorShape {
     name: "InvalidObjectState",
     query_code: "InvalidObjectState",
@@ -77,6 +83,7 @@ pub fn invalid_object_state(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_OBJECT_STATE, message)
 }
 
+/// The table of `InvalidRequest`.
 pub static INVALID_REQUEST: ErrorShape = ErrorShape {
     name: "InvalidRequest",
     query_code: "InvalidRequest",
@@ -89,6 +96,7 @@ pub fn invalid_request(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_REQUEST, message)
 }
 
+/// The table of `InvalidWriteOffset`.
 pub static INVALID_WRITE_OFFSET: ErrorShape = ErrorShape {
     name: "InvalidWriteOffset",
     query_code: "InvalidWriteOffset",
@@ -101,6 +109,7 @@ pub fn invalid_write_offset(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_WRITE_OFFSET, message)
 }
 
+/// The table of `NoSuchBucket`.
 pub static NO_SUCH_BUCKET: ErrorShape = ErrorShape {
     name: "NoSuchBucket",
     query_code: "NoSuchBucket",
@@ -113,6 +122,7 @@ pub fn no_such_bucket(message: impl Into<String>) -> Error {
     Error::modelled(&NO_SUCH_BUCKET, message)
 }
 
+/// The table of `NoSuchKey`.
 pub static NO_SUCH_KEY: ErrorShape = ErrorShape {
     name: "NoSuchKey",
     query_code: "NoSuchKey",
@@ -125,6 +135,7 @@ pub fn no_such_key(message: impl Into<String>) -> Error {
     Error::modelled(&NO_SUCH_KEY, message)
 }
 
+/// The table of `NoSuchUpload`.
 pub static NO_SUCH_UPLOAD: ErrorShape = ErrorShape {
     name: "NoSuchUpload",
     query_code: "NoSuchUpload",
@@ -137,6 +148,7 @@ pub fn no_such_upload(message: impl Into<String>) -> Error {
     Error::modelled(&NO_SUCH_UPLOAD, message)
 }
 
+/// The table of `ObjectAlreadyInActiveTierError`.
 pub static OBJECT_ALREADY_IN_ACTIVE_TIER_ERROR: ErrorShape = ErrorShape {
     name: "ObjectAlreadyInActiveTierError",
     query_code: "ObjectAlreadyInActiveTierError",
@@ -149,6 +161,7 @@ pub fn object_already_in_active_tier_error(message: impl Into<String>) -> Error 
     Error::modelled(&OBJECT_ALREADY_IN_ACTIVE_TIER_ERROR, message)
 }
 
+/// The table of `ObjectNotInActiveTierError`.
 pub static OBJECT_NOT_IN_ACTIVE_TIER_ERROR: ErrorShape = ErrorShape {
     name: "ObjectNotInActiveTierError",
     query_code: "ObjectNotInActiveTierError",
@@ -161,6 +174,7 @@ pub fn object_not_in_active_tier_error(message: impl Into<String>) -> Error {
     Error::modelled(&OBJECT_NOT_IN_ACTIVE_TIER_ERROR, message)
 }
 
+/// The table of `TooManyParts`.
 pub static TOO_MANY_PARTS: ErrorShape = ErrorShape {
     name: "TooManyParts",
     query_code: "TooManyParts",

@@ -5,6 +5,7 @@
 use wire::Error;
 use wire::schema::ErrorShape;
 
+/// The table of `AuthorizationErrorException`.
 pub static AUTHORIZATION_ERROR_EXCEPTION: ErrorShape = ErrorShape {
     name: "AuthorizationErrorException",
     query_code: "AuthorizationError",
@@ -17,6 +18,7 @@ pub fn authorization_error_exception(message: impl Into<String>) -> Error {
     Error::modelled(&AUTHORIZATION_ERROR_EXCEPTION, message)
 }
 
+/// The table of `BatchEntryIdsNotDistinctException`.
 pub static BATCH_ENTRY_IDS_NOT_DISTINCT_EXCEPTION: ErrorShape = ErrorShape {
     name: "BatchEntryIdsNotDistinctException",
     query_code: "BatchEntryIdsNotDistinct",
@@ -29,6 +31,7 @@ pub fn batch_entry_ids_not_distinct_exception(message: impl Into<String>) -> Err
     Error::modelled(&BATCH_ENTRY_IDS_NOT_DISTINCT_EXCEPTION, message)
 }
 
+/// The table of `BatchRequestTooLongException`.
 pub static BATCH_REQUEST_TOO_LONG_EXCEPTION: ErrorShape = ErrorShape {
     name: "BatchRequestTooLongException",
     query_code: "BatchRequestTooLong",
@@ -41,6 +44,7 @@ pub fn batch_request_too_long_exception(message: impl Into<String>) -> Error {
     Error::modelled(&BATCH_REQUEST_TOO_LONG_EXCEPTION, message)
 }
 
+/// The table of `ConcurrentAccessException`.
 pub static CONCURRENT_ACCESS_EXCEPTION: ErrorShape = ErrorShape {
     name: "ConcurrentAccessException",
     query_code: "ConcurrentAccess",
@@ -53,6 +57,7 @@ pub fn concurrent_access_exception(message: impl Into<String>) -> Error {
     Error::modelled(&CONCURRENT_ACCESS_EXCEPTION, message)
 }
 
+/// The table of `EmptyBatchRequestException`.
 pub static EMPTY_BATCH_REQUEST_EXCEPTION: ErrorShape = ErrorShape {
     name: "EmptyBatchRequestException",
     query_code: "EmptyBatchRequest",
@@ -65,6 +70,7 @@ pub fn empty_batch_request_exception(message: impl Into<String>) -> Error {
     Error::modelled(&EMPTY_BATCH_REQUEST_EXCEPTION, message)
 }
 
+/// The table of `EndpointDisabledException`.
 pub static ENDPOINT_DISABLED_EXCEPTION: ErrorShape = ErrorShape {
     name: "EndpointDisabledException",
     query_code: "EndpointDisabled",
@@ -77,6 +83,7 @@ pub fn endpoint_disabled_exception(message: impl Into<String>) -> Error {
     Error::modelled(&ENDPOINT_DISABLED_EXCEPTION, message)
 }
 
+/// The table of `FilterPolicyLimitExceededException`.
 pub static FILTER_POLICY_LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "FilterPolicyLimitExceededException",
     query_code: "FilterPolicyLimitExceeded",
@@ -89,6 +96,7 @@ pub fn filter_policy_limit_exceeded_exception(message: impl Into<String>) -> Err
     Error::modelled(&FILTER_POLICY_LIMIT_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `InternalErrorException`.
 pub static INTERNAL_ERROR_EXCEPTION: ErrorShape = ErrorShape {
     name: "InternalErrorException",
     query_code: "InternalError",
@@ -101,6 +109,7 @@ pub fn internal_error_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INTERNAL_ERROR_EXCEPTION, message)
 }
 
+/// The table of `InvalidBatchEntryIdException`.
 pub static INVALID_BATCH_ENTRY_ID_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidBatchEntryIdException",
     query_code: "InvalidBatchEntryId",
@@ -113,6 +122,7 @@ pub fn invalid_batch_entry_id_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_BATCH_ENTRY_ID_EXCEPTION, message)
 }
 
+/// The table of `InvalidParameterException`.
 pub static INVALID_PARAMETER_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidParameterException",
     query_code: "InvalidParameter",
@@ -125,6 +135,7 @@ pub fn invalid_parameter_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_PARAMETER_EXCEPTION, message)
 }
 
+/// The table of `InvalidParameterValueException`.
 pub static INVALID_PARAMETER_VALUE_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidParameterValueException",
     query_code: "ParameterValueInvalid",
@@ -137,6 +148,7 @@ pub fn invalid_parameter_value_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_PARAMETER_VALUE_EXCEPTION, message)
 }
 
+/// The table of `InvalidSecurityException`.
 pub static INVALID_SECURITY_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidSecurityException",
     query_code: "InvalidSecurity",
@@ -149,6 +161,7 @@ pub fn invalid_security_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_SECURITY_EXCEPTION, message)
 }
 
+/// The table of `InvalidStateException`.
 pub static INVALID_STATE_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidStateException",
     query_code: "InvalidState",
@@ -161,6 +174,7 @@ pub fn invalid_state_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_STATE_EXCEPTION, message)
 }
 
+/// The table of `KMSAccessDeniedException`.
 pub static KMS_ACCESS_DENIED_EXCEPTION: ErrorShape = ErrorShape {
     name: "KMSAccessDeniedException",
     query_code: "KMSAccessDenied",
@@ -173,6 +187,7 @@ pub fn kms_access_denied_exception(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_ACCESS_DENIED_EXCEPTION, message)
 }
 
+/// The table of `KMSDisabledException`.
 pub static KMS_DISABLED_EXCEPTION: ErrorShape = ErrorShape {
     name: "KMSDisabledException",
     query_code: "KMSDisabled",
@@ -185,6 +200,7 @@ pub fn kms_disabled_exception(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_DISABLED_EXCEPTION, message)
 }
 
+/// The table of `KMSInvalidStateException`.
 pub static KMS_INVALID_STATE_EXCEPTION: ErrorShape = ErrorShape {
     name: "KMSInvalidStateException",
     query_code: "KMSInvalidState",
@@ -197,6 +213,7 @@ pub fn kms_invalid_state_exception(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_INVALID_STATE_EXCEPTION, message)
 }
 
+/// The table of `KMSNotFoundException`.
 pub static KMS_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "KMSNotFoundException",
     query_code: "KMSNotFound",
@@ -209,6 +226,7 @@ pub fn kms_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `KMSOptInRequired`.
 pub static KMS_OPT_IN_REQUIRED: ErrorShape = ErrorShape {
     name: "KMSOptInRequired",
     query_code: "KMSOptInRequired",
@@ -221,6 +239,7 @@ pub fn kms_opt_in_required(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_OPT_IN_REQUIRED, message)
 }
 
+/// The table of `KMSThrottlingException`.
 pub static KMS_THROTTLING_EXCEPTION: ErrorShape = ErrorShape {
     name: "KMSThrottlingException",
     query_code: "KMSThrottling",
@@ -233,6 +252,7 @@ pub fn kms_throttling_exception(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_THROTTLING_EXCEPTION, message)
 }
 
+/// The table of `NotFoundException`.
 pub static NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "NotFoundException",
     query_code: "NotFound",
@@ -245,6 +265,7 @@ pub fn not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `OptedOutException`.
 pub static OPTED_OUT_EXCEPTION: ErrorShape = ErrorShape {
     name: "OptedOutException",
     query_code: "OptedOut",
@@ -257,6 +278,7 @@ pub fn opted_out_exception(message: impl Into<String>) -> Error {
     Error::modelled(&OPTED_OUT_EXCEPTION, message)
 }
 
+/// The table of `PlatformApplicationDisabledException`.
 pub static PLATFORM_APPLICATION_DISABLED_EXCEPTION: ErrorShape = ErrorShape {
     name: "PlatformApplicationDisabledException",
     query_code: "PlatformApplicationDisabled",
@@ -269,6 +291,7 @@ pub fn platform_application_disabled_exception(message: impl Into<String>) -> Er
     Error::modelled(&PLATFORM_APPLICATION_DISABLED_EXCEPTION, message)
 }
 
+/// The table of `ReplayLimitExceededException`.
 pub static REPLAY_LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "ReplayLimitExceededException",
     query_code: "ReplayLimitExceeded",
@@ -281,6 +304,7 @@ pub fn replay_limit_exceeded_exception(message: impl Into<String>) -> Error {
     Error::modelled(&REPLAY_LIMIT_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `ResourceNotFoundException`.
 pub static RESOURCE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "ResourceNotFoundException",
     query_code: "ResourceNotFound",
@@ -293,6 +317,7 @@ pub fn resource_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&RESOURCE_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `StaleTagException`.
 pub static STALE_TAG_EXCEPTION: ErrorShape = ErrorShape {
     name: "StaleTagException",
     query_code: "StaleTag",
@@ -305,6 +330,7 @@ pub fn stale_tag_exception(message: impl Into<String>) -> Error {
     Error::modelled(&STALE_TAG_EXCEPTION, message)
 }
 
+/// The table of `SubscriptionLimitExceededException`.
 pub static SUBSCRIPTION_LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "SubscriptionLimitExceededException",
     query_code: "SubscriptionLimitExceeded",
@@ -317,6 +343,7 @@ pub fn subscription_limit_exceeded_exception(message: impl Into<String>) -> Erro
     Error::modelled(&SUBSCRIPTION_LIMIT_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `TagLimitExceededException`.
 pub static TAG_LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "TagLimitExceededException",
     query_code: "TagLimitExceeded",
@@ -329,6 +356,7 @@ pub fn tag_limit_exceeded_exception(message: impl Into<String>) -> Error {
     Error::modelled(&TAG_LIMIT_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `TagPolicyException`.
 pub static TAG_POLICY_EXCEPTION: ErrorShape = ErrorShape {
     name: "TagPolicyException",
     query_code: "TagPolicy",
@@ -341,6 +369,7 @@ pub fn tag_policy_exception(message: impl Into<String>) -> Error {
     Error::modelled(&TAG_POLICY_EXCEPTION, message)
 }
 
+/// The table of `ThrottledException`.
 pub static THROTTLED_EXCEPTION: ErrorShape = ErrorShape {
     name: "ThrottledException",
     query_code: "Throttled",
@@ -353,6 +382,7 @@ pub fn throttled_exception(message: impl Into<String>) -> Error {
     Error::modelled(&THROTTLED_EXCEPTION, message)
 }
 
+/// The table of `TooManyEntriesInBatchRequestException`.
 pub static TOO_MANY_ENTRIES_IN_BATCH_REQUEST_EXCEPTION: ErrorShape = ErrorShape {
     name: "TooManyEntriesInBatchRequestException",
     query_code: "TooManyEntriesInBatchRequest",
@@ -365,6 +395,7 @@ pub fn too_many_entries_in_batch_request_exception(message: impl Into<String>) -
     Error::modelled(&TOO_MANY_ENTRIES_IN_BATCH_REQUEST_EXCEPTION, message)
 }
 
+/// The table of `TopicLimitExceededException`.
 pub static TOPIC_LIMIT_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "TopicLimitExceededException",
     query_code: "TopicLimitExceeded",
@@ -377,6 +408,7 @@ pub fn topic_limit_exceeded_exception(message: impl Into<String>) -> Error {
     Error::modelled(&TOPIC_LIMIT_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `UserErrorException`.
 pub static USER_ERROR_EXCEPTION: ErrorShape = ErrorShape {
     name: "UserErrorException",
     query_code: "UserError",
@@ -389,6 +421,7 @@ pub fn user_error_exception(message: impl Into<String>) -> Error {
     Error::modelled(&USER_ERROR_EXCEPTION, message)
 }
 
+/// The table of `ValidationException`.
 pub static VALIDATION_EXCEPTION: ErrorShape = ErrorShape {
     name: "ValidationException",
     query_code: "ValidationException",
@@ -401,6 +434,7 @@ pub fn validation_exception(message: impl Into<String>) -> Error {
     Error::modelled(&VALIDATION_EXCEPTION, message)
 }
 
+/// The table of `VerificationException`.
 pub static VERIFICATION_EXCEPTION: ErrorShape = ErrorShape {
     name: "VerificationException",
     query_code: "VerificationException",

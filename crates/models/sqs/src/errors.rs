@@ -5,6 +5,7 @@
 use wire::Error;
 use wire::schema::ErrorShape;
 
+/// The table of `BatchEntryIdsNotDistinct`.
 pub static BATCH_ENTRY_IDS_NOT_DISTINCT: ErrorShape = ErrorShape {
     name: "BatchEntryIdsNotDistinct",
     query_code: "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
@@ -17,6 +18,7 @@ pub fn batch_entry_ids_not_distinct(message: impl Into<String>) -> Error {
     Error::modelled(&BATCH_ENTRY_IDS_NOT_DISTINCT, message)
 }
 
+/// The table of `BatchRequestTooLong`.
 pub static BATCH_REQUEST_TOO_LONG: ErrorShape = ErrorShape {
     name: "BatchRequestTooLong",
     query_code: "AWS.SimpleQueueService.BatchRequestTooLong",
@@ -29,6 +31,7 @@ pub fn batch_request_too_long(message: impl Into<String>) -> Error {
     Error::modelled(&BATCH_REQUEST_TOO_LONG, message)
 }
 
+/// The table of `EmptyBatchRequest`.
 pub static EMPTY_BATCH_REQUEST: ErrorShape = ErrorShape {
     name: "EmptyBatchRequest",
     query_code: "AWS.SimpleQueueService.EmptyBatchRequest",
@@ -41,6 +44,7 @@ pub fn empty_batch_request(message: impl Into<String>) -> Error {
     Error::modelled(&EMPTY_BATCH_REQUEST, message)
 }
 
+/// The table of `InvalidAddress`.
 pub static INVALID_ADDRESS: ErrorShape = ErrorShape {
     name: "InvalidAddress",
     query_code: "InvalidAddress",
@@ -53,6 +57,7 @@ pub fn invalid_address(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_ADDRESS, message)
 }
 
+/// The table of `InvalidAttributeName`.
 pub static INVALID_ATTRIBUTE_NAME: ErrorShape = ErrorShape {
     name: "InvalidAttributeName",
     query_code: "InvalidAttributeName",
@@ -65,6 +70,7 @@ pub fn invalid_attribute_name(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_ATTRIBUTE_NAME, message)
 }
 
+/// The table of `InvalidAttributeValue`.
 pub static INVALID_ATTRIBUTE_VALUE: ErrorShape = ErrorShape {
     name: "InvalidAttributeValue",
     query_code: "InvalidAttributeValue",
@@ -77,6 +83,7 @@ pub fn invalid_attribute_value(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_ATTRIBUTE_VALUE, message)
 }
 
+/// The table of `InvalidBatchEntryId`.
 pub static INVALID_BATCH_ENTRY_ID: ErrorShape = ErrorShape {
     name: "InvalidBatchEntryId",
     query_code: "AWS.SimpleQueueService.InvalidBatchEntryId",
@@ -89,6 +96,7 @@ pub fn invalid_batch_entry_id(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_BATCH_ENTRY_ID, message)
 }
 
+/// The table of `InvalidIdFormat`.
 pub static INVALID_ID_FORMAT: ErrorShape = ErrorShape {
     name: "InvalidIdFormat",
     query_code: "InvalidIdFormat",
@@ -101,6 +109,7 @@ pub fn invalid_id_format(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_ID_FORMAT, message)
 }
 
+/// The table of `InvalidMessageContents`.
 pub static INVALID_MESSAGE_CONTENTS: ErrorShape = ErrorShape {
     name: "InvalidMessageContents",
     query_code: "InvalidMessageContents",
@@ -113,6 +122,7 @@ pub fn invalid_message_contents(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_MESSAGE_CONTENTS, message)
 }
 
+/// The table of `InvalidSecurity`.
 pub static INVALID_SECURITY: ErrorShape = ErrorShape {
     name: "InvalidSecurity",
     query_code: "InvalidSecurity",
@@ -125,6 +135,7 @@ pub fn invalid_security(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_SECURITY, message)
 }
 
+/// The table of `KmsAccessDenied`.
 pub static KMS_ACCESS_DENIED: ErrorShape = ErrorShape {
     name: "KmsAccessDenied",
     query_code: "KMS.AccessDeniedException",
@@ -137,6 +148,7 @@ pub fn kms_access_denied(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_ACCESS_DENIED, message)
 }
 
+/// The table of `KmsDisabled`.
 pub static KMS_DISABLED: ErrorShape = ErrorShape {
     name: "KmsDisabled",
     query_code: "KMS.DisabledException",
@@ -149,6 +161,7 @@ pub fn kms_disabled(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_DISABLED, message)
 }
 
+/// The table of `KmsInvalidKeyUsage`.
 pub static KMS_INVALID_KEY_USAGE: ErrorShape = ErrorShape {
     name: "KmsInvalidKeyUsage",
     query_code: "KMS.InvalidKeyUsageException",
@@ -161,6 +174,7 @@ pub fn kms_invalid_key_usage(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_INVALID_KEY_USAGE, message)
 }
 
+/// The table of `KmsInvalidState`.
 pub static KMS_INVALID_STATE: ErrorShape = ErrorShape {
     name: "KmsInvalidState",
     query_code: "KMS.InvalidStateException",
@@ -173,6 +187,7 @@ pub fn kms_invalid_state(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_INVALID_STATE, message)
 }
 
+/// The table of `KmsNotFound`.
 pub static KMS_NOT_FOUND: ErrorShape = ErrorShape {
     name: "KmsNotFound",
     query_code: "KMS.NotFoundException",
@@ -185,6 +200,7 @@ pub fn kms_not_found(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_NOT_FOUND, message)
 }
 
+/// The table of `KmsOptInRequired`.
 pub static KMS_OPT_IN_REQUIRED: ErrorShape = ErrorShape {
     name: "KmsOptInRequired",
     query_code: "KMS.OptInRequired",
@@ -197,6 +213,7 @@ pub fn kms_opt_in_required(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_OPT_IN_REQUIRED, message)
 }
 
+/// The table of `KmsThrottled`.
 pub static KMS_THROTTLED: ErrorShape = ErrorShape {
     name: "KmsThrottled",
     query_code: "KMS.ThrottlingException",
@@ -209,6 +226,7 @@ pub fn kms_throttled(message: impl Into<String>) -> Error {
     Error::modelled(&KMS_THROTTLED, message)
 }
 
+/// The table of `MessageNotInflight`.
 pub static MESSAGE_NOT_INFLIGHT: ErrorShape = ErrorShape {
     name: "MessageNotInflight",
     query_code: "AWS.SimpleQueueService.MessageNotInflight",
@@ -221,6 +239,7 @@ pub fn message_not_inflight(message: impl Into<String>) -> Error {
     Error::modelled(&MESSAGE_NOT_INFLIGHT, message)
 }
 
+/// The table of `OverLimit`.
 pub static OVER_LIMIT: ErrorShape = ErrorShape {
     name: "OverLimit",
     query_code: "OverLimit",
@@ -233,6 +252,7 @@ pub fn over_limit(message: impl Into<String>) -> Error {
     Error::modelled(&OVER_LIMIT, message)
 }
 
+/// The table of `PurgeQueueInProgress`.
 pub static PURGE_QUEUE_IN_PROGRESS: ErrorShape = ErrorShape {
     name: "PurgeQueueInProgress",
     query_code: "AWS.SimpleQueueService.PurgeQueueInProgress",
@@ -245,6 +265,7 @@ pub fn purge_queue_in_progress(message: impl Into<String>) -> Error {
     Error::modelled(&PURGE_QUEUE_IN_PROGRESS, message)
 }
 
+/// The table of `QueueDeletedRecently`.
 pub static QUEUE_DELETED_RECENTLY: ErrorShape = ErrorShape {
     name: "QueueDeletedRecently",
     query_code: "AWS.SimpleQueueService.QueueDeletedRecently",
@@ -257,6 +278,7 @@ pub fn queue_deleted_recently(message: impl Into<String>) -> Error {
     Error::modelled(&QUEUE_DELETED_RECENTLY, message)
 }
 
+/// The table of `QueueDoesNotExist`.
 pub static QUEUE_DOES_NOT_EXIST: ErrorShape = ErrorShape {
     name: "QueueDoesNotExist",
     query_code: "AWS.SimpleQueueService.NonExistentQueue",
@@ -269,6 +291,7 @@ pub fn queue_does_not_exist(message: impl Into<String>) -> Error {
     Error::modelled(&QUEUE_DOES_NOT_EXIST, message)
 }
 
+/// The table of `QueueNameExists`.
 pub static QUEUE_NAME_EXISTS: ErrorShape = ErrorShape {
     name: "QueueNameExists",
     query_code: "QueueAlreadyExists",
@@ -281,6 +304,7 @@ pub fn queue_name_exists(message: impl Into<String>) -> Error {
     Error::modelled(&QUEUE_NAME_EXISTS, message)
 }
 
+/// The table of `ReceiptHandleIsInvalid`.
 pub static RECEIPT_HANDLE_IS_INVALID: ErrorShape = ErrorShape {
     name: "ReceiptHandleIsInvalid",
     query_code: "ReceiptHandleIsInvalid",
@@ -293,6 +317,7 @@ pub fn receipt_handle_is_invalid(message: impl Into<String>) -> Error {
     Error::modelled(&RECEIPT_HANDLE_IS_INVALID, message)
 }
 
+/// The table of `RequestThrottled`.
 pub static REQUEST_THROTTLED: ErrorShape = ErrorShape {
     name: "RequestThrottled",
     query_code: "RequestThrottled",
@@ -305,6 +330,7 @@ pub fn request_throttled(message: impl Into<String>) -> Error {
     Error::modelled(&REQUEST_THROTTLED, message)
 }
 
+/// The table of `ResourceNotFoundException`.
 pub static RESOURCE_NOT_FOUND_EXCEPTION: ErrorShape = ErrorShape {
     name: "ResourceNotFoundException",
     query_code: "ResourceNotFoundException",
@@ -317,6 +343,7 @@ pub fn resource_not_found_exception(message: impl Into<String>) -> Error {
     Error::modelled(&RESOURCE_NOT_FOUND_EXCEPTION, message)
 }
 
+/// The table of `TooManyEntriesInBatchRequest`.
 pub static TOO_MANY_ENTRIES_IN_BATCH_REQUEST: ErrorShape = ErrorShape {
     name: "TooManyEntriesInBatchRequest",
     query_code: "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
@@ -329,6 +356,7 @@ pub fn too_many_entries_in_batch_request(message: impl Into<String>) -> Error {
     Error::modelled(&TOO_MANY_ENTRIES_IN_BATCH_REQUEST, message)
 }
 
+/// The table of `UnsupportedOperation`.
 pub static UNSUPPORTED_OPERATION: ErrorShape = ErrorShape {
     name: "UnsupportedOperation",
     query_code: "AWS.SimpleQueueService.UnsupportedOperation",

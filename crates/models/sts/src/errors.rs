@@ -5,6 +5,7 @@
 use wire::Error;
 use wire::schema::ErrorShape;
 
+/// The table of `ExpiredTokenException`.
 pub static EXPIRED_TOKEN_EXCEPTION: ErrorShape = ErrorShape {
     name: "ExpiredTokenException",
     query_code: "ExpiredTokenException",
@@ -17,6 +18,7 @@ pub fn expired_token_exception(message: impl Into<String>) -> Error {
     Error::modelled(&EXPIRED_TOKEN_EXCEPTION, message)
 }
 
+/// The table of `ExpiredTradeInTokenException`.
 pub static EXPIRED_TRADE_IN_TOKEN_EXCEPTION: ErrorShape = ErrorShape {
     name: "ExpiredTradeInTokenException",
     query_code: "ExpiredTradeInTokenException",
@@ -29,6 +31,7 @@ pub fn expired_trade_in_token_exception(message: impl Into<String>) -> Error {
     Error::modelled(&EXPIRED_TRADE_IN_TOKEN_EXCEPTION, message)
 }
 
+/// The table of `IDPCommunicationErrorException`.
 pub static IDP_COMMUNICATION_ERROR_EXCEPTION: ErrorShape = ErrorShape {
     name: "IDPCommunicationErrorException",
     query_code: "IDPCommunicationError",
@@ -41,6 +44,7 @@ pub fn idp_communication_error_exception(message: impl Into<String>) -> Error {
     Error::modelled(&IDP_COMMUNICATION_ERROR_EXCEPTION, message)
 }
 
+/// The table of `IDPRejectedClaimException`.
 pub static IDP_REJECTED_CLAIM_EXCEPTION: ErrorShape = ErrorShape {
     name: "IDPRejectedClaimException",
     query_code: "IDPRejectedClaim",
@@ -53,6 +57,7 @@ pub fn idp_rejected_claim_exception(message: impl Into<String>) -> Error {
     Error::modelled(&IDP_REJECTED_CLAIM_EXCEPTION, message)
 }
 
+/// The table of `InvalidAuthorizationMessageException`.
 pub static INVALID_AUTHORIZATION_MESSAGE_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidAuthorizationMessageException",
     query_code: "InvalidAuthorizationMessageException",
@@ -65,6 +70,7 @@ pub fn invalid_authorization_message_exception(message: impl Into<String>) -> Er
     Error::modelled(&INVALID_AUTHORIZATION_MESSAGE_EXCEPTION, message)
 }
 
+/// The table of `InvalidIdentityTokenException`.
 pub static INVALID_IDENTITY_TOKEN_EXCEPTION: ErrorShape = ErrorShape {
     name: "InvalidIdentityTokenException",
     query_code: "InvalidIdentityToken",
@@ -77,6 +83,7 @@ pub fn invalid_identity_token_exception(message: impl Into<String>) -> Error {
     Error::modelled(&INVALID_IDENTITY_TOKEN_EXCEPTION, message)
 }
 
+/// The table of `JWTPayloadSizeExceededException`.
 pub static JWT_PAYLOAD_SIZE_EXCEEDED_EXCEPTION: ErrorShape = ErrorShape {
     name: "JWTPayloadSizeExceededException",
     query_code: "JWTPayloadSizeExceededException",
@@ -89,6 +96,7 @@ pub fn jwt_payload_size_exceeded_exception(message: impl Into<String>) -> Error 
     Error::modelled(&JWT_PAYLOAD_SIZE_EXCEEDED_EXCEPTION, message)
 }
 
+/// The table of `MalformedPolicyDocumentException`.
 pub static MALFORMED_POLICY_DOCUMENT_EXCEPTION: ErrorShape = ErrorShape {
     name: "MalformedPolicyDocumentException",
     query_code: "MalformedPolicyDocument",
@@ -101,6 +109,7 @@ pub fn malformed_policy_document_exception(message: impl Into<String>) -> Error 
     Error::modelled(&MALFORMED_POLICY_DOCUMENT_EXCEPTION, message)
 }
 
+/// The table of `OutboundWebIdentityFederationDisabledException`.
 pub static OUTBOUND_WEB_IDENTITY_FEDERATION_DISABLED_EXCEPTION: ErrorShape = ErrorShape {
     name: "OutboundWebIdentityFederationDisabledException",
     query_code: "OutboundWebIdentityFederationDisabledException",
@@ -113,6 +122,7 @@ pub fn outbound_web_identity_federation_disabled_exception(message: impl Into<St
     Error::modelled(&OUTBOUND_WEB_IDENTITY_FEDERATION_DISABLED_EXCEPTION, message)
 }
 
+/// The table of `PackedPolicyTooLargeException`.
 pub static PACKED_POLICY_TOO_LARGE_EXCEPTION: ErrorShape = ErrorShape {
     name: "PackedPolicyTooLargeException",
     query_code: "PackedPolicyTooLarge",
@@ -125,6 +135,7 @@ pub fn packed_policy_too_large_exception(message: impl Into<String>) -> Error {
     Error::modelled(&PACKED_POLICY_TOO_LARGE_EXCEPTION, message)
 }
 
+/// The table of `RegionDisabledException`.
 pub static REGION_DISABLED_EXCEPTION: ErrorShape = ErrorShape {
     name: "RegionDisabledException",
     query_code: "RegionDisabledException",
@@ -137,6 +148,7 @@ pub fn region_disabled_exception(message: impl Into<String>) -> Error {
     Error::modelled(&REGION_DISABLED_EXCEPTION, message)
 }
 
+/// The table of `SessionDurationEscalationException`.
 pub static SESSION_DURATION_ESCALATION_EXCEPTION: ErrorShape = ErrorShape {
     name: "SessionDurationEscalationException",
     query_code: "SessionDurationEscalationException",
