@@ -131,8 +131,9 @@ class Server:
 
     def aws(self, *arguments, check=True):
         """Runs the AWS CLI against this server."""
+        # The first version of the CLI sends SQS elsewhere unless the option names the endpoint.
         environment = client_environment(self.endpoint) | {"AWS_MAX_ATTEMPTS": "1"}
-        return run([aws_cli(), *arguments], environment, check)
+        return run([aws_cli(), "--endpoint-url", self.endpoint, *arguments], environment, check)
 
     def cli(self, *arguments, check=True, cwd=None):
         """Runs a `kobel` command against this server."""

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from kobel import ACCOUNT, LAMBDA_TRUST, REGION
+from kobel import ACCOUNT, LAMBDA_TRUST, REGION, aws_cli, client_environment, run
 
 POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]}
 BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
@@ -125,5 +125,6 @@ def test_a_role_is_assumed(sts, iam, role, server):
     assert session.get_caller_identity()["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/spring"
 
 
-def test_the_cli_asks_who_it_is(server):
-    assert json.loads(server.aws("sts", "get-caller-identity").stdout)["Account"] == ACCOUNT
+def test_the_cli_finds_the_server_by_its_environment(server):
+    done = run([aws_cli(), "sts", "get-caller-identity"], client_environment(server.endpoint))
+    assert json.loads(done.stdout)["Account"] == ACCOUNT

@@ -30,37 +30,61 @@ Outputs:
   Name: {Value: !Ref Hello}
 """
 CODE = 'import os\n\n\ndef handler(event, context):\n    print("called")\n    return f"{os.environ[\'GREETING\']} %s"\n'
+SLOW = """
+import time
+
+
+def handler(event, context):
+    print("begun")
+    time.sleep(1)
+    return "done"
+"""
 
 
 class Up(Server):
     """`kobel up` in a folder: a server that deploys what is there."""
 
+    def __init__(self, folder, *arguments):
+        super().__init__(folder, *arguments)
+        # Beside the folder: what is written in it would be a change.
+        self.log = self.folder.parent / "kobel.log"
+
     def start(self):
-        port_file = self.folder / "port"
+        port_file = self.folder.parent / "port"
         port_file.unlink(missing_ok=True)
         command = [binary(), "up", "--port", str(self.port), "--port-file", port_file, *self.arguments]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=client_environment()
             )
-        self.wait_for(r"CREATE_COMPLETE|UPDATE_COMPLETE|no changes|No updates", 60)
-        self.port = int(wait_until(lambda: port_file.exists() and port_file.read_text().strip()))
+        self.port = int(wait_until(lambda: self.alive() and port_file.exists() and port_file.read_text().strip()))
+        wait_until(self.deployed, 60, "the stack is there")
         return self
+
+    def alive(self):
+        assert self.process.poll() is None, self.log_tail()
+        return True
+
+    def deployed(self):
+        self.alive()
+        stacks = self.client("cloudformation").describe_stacks()["Stacks"]
+        return stacks and all(s["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE") for s in stacks)
 
     def wait_for(self, pattern, timeout_s=30):
         def found():
-            assert self.process.poll() is None or re.search(pattern, self.log_tail()), self.log_tail()
-            return re.search(pattern, self.log_tail(100_000))
+            printed = re.search(pattern, self.log_tail(100_000))
+            return printed or (self.alive() and None)
 
         return wait_until(found, timeout_s, f"{pattern!r} in the output")
 
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "template.yaml").write_text(TEMPLATE)
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "app.py").write_text(CODE % "one")
-    return tmp_path
+    shop = tmp_path / "shop"
+    (shop / "src").mkdir(parents=True)
+    (shop / "template.yaml").write_text(TEMPLATE)
+    (shop / "src" / "app.py").write_text(CODE % "one")
+    return shop
 
 
 @pytest.fixture
@@ -131,7 +155,7 @@ def test_an_ephemeral_server_leaves_nothing(up, folder):
 
 
 def test_ctrl_c_waits_for_what_runs(up, folder):
-    (folder / "src" / "app.py").write_text("import time\n\n\ndef handler(event, context):\n    print('begun', flush=True)\n    time.sleep(2)\n    return 'done'\n")
+    (folder / "src" / "app.py").write_text(SLOW)
     server = up()
     running = subprocess.Popen(
         [binary(), "invoke", "hello", "--payload", "{}"],
