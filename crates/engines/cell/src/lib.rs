@@ -1,1 +1,16 @@
-//! kobel-cell
+//! A cell: the unit of order and ownership. One owner applies its commands one after another, in memory, as plain
+//! synchronous functions; what a command changes is committed before its output is released.
+//!
+//! Invariants: the order of commits is the order of commands; nobody sees what is not durable; messages to others
+//! (the outbox) are rows of the same batch; after a failed commit the state is loaded again from the store.
+
+mod cell;
+mod cells;
+mod error;
+pub mod json;
+mod tx;
+
+pub use cell::{Cell, Rows, State};
+pub use cells::Cells;
+pub use error::Error;
+pub use tx::{Message, Outbox, Tx};
