@@ -7,7 +7,7 @@ SHELL := /bin/bash
 XDG_CACHE_HOME ?= $(HOME)/.cache
 export KOBEL_CACHE ?= $(XDG_CACHE_HOME)/kobel
 export CARGO_TARGET_DIR ?= $(KOBEL_CACHE)/target
-export PATH := $(KOBEL_CACHE)/venv/bin:$(HOME)/.cargo/bin:$(PATH)
+export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 PYTEST_ARGS ?=
 PYTEST_WORKERS ?= 4
@@ -26,6 +26,9 @@ up: setup ## Build Kobel and run the example (TEMPLATE=…, UP_ARGS=…)
 	$(CARGO_TARGET_DIR)/release/kobel up $(TEMPLATE) $(UP_ARGS)
 
 test: setup test-rust test-clients ## Run all tests
+
+# Tests take botocore, pytest and the AWS CLI from the virtual environment; Kobel itself does not see it.
+test-rust test-clients: export PATH := $(KOBEL_CACHE)/venv/bin:$(PATH)
 
 test-rust: ## Run the tests beside the code
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; else cargo test --workspace; fi

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import boto3
@@ -18,6 +19,9 @@ ACCOUNT = "000000000000"
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 20
 COMMAND_TIMEOUT_S = 90
+TOOLS = Path(sys.executable).parent
+"""Where the AWS CLI of the tests is."""
+IS_VENV = sys.prefix != sys.base_prefix
 
 
 def binary():
@@ -29,9 +33,14 @@ def binary():
 
 
 def client_environment(endpoint=None):
-    """The caller's environment with dummy credentials and nothing of the caller's own AWS configuration."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "KOBEL_"))}
+    """The caller's environment with dummy credentials and nothing of the caller's own AWS configuration.
+
+    The virtual environment of the tests is not on its PATH: functions run on the host's Python.
+    """
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "KOBEL_", "VIRTUAL_ENV"))}
+    folders = environment.get("PATH", os.defpath).split(os.pathsep)
     environment |= {
+        "PATH": os.pathsep.join(folder for folder in folders if not IS_VENV or Path(folder) != TOOLS),
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": REGION,
@@ -172,7 +181,7 @@ def run(command, environment, check=True, cwd=None):
 
 
 def aws_cli():
-    found = shutil.which("aws")
+    found = shutil.which("aws", path=f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
     assert found, "the AWS CLI is not on the PATH: run `make setup`, or `make test-clients`"
     return found
 
