@@ -42,6 +42,13 @@ def test_a_custom_runtime_reports_its_error(functions, name):
     assert (done.error, done.payload) == ("Unhandled", {"errorMessage": "snapped", "errorType": "Branch"})
 
 
+def test_a_custom_runtime_that_fails_to_start_is_reported(functions, name):
+    functions.create(name, "init-error", "provided")
+    done = functions.invoke(name, {})
+    expected = {"errorMessage": "the store is empty", "errorType": "Runtime.InitError"}
+    assert (done.error, done.payload) == ("Unhandled", expected)
+
+
 def test_a_java_handler_takes_and_returns_objects(functions, name):
     functions.create(name, "handlers.Handlers::greet", "java", MemorySize=512)
     assert functions.invoke(name, {"name": "Sam", "age": 3}).payload == {"text": "Hello Sam, 3"}
