@@ -25,12 +25,13 @@ const SECTIONS: [&str; 11] = [
     "Rules",
 ];
 
-const RESOURCE_ATTRIBUTES: [&str; 10] = [
+const RESOURCE_ATTRIBUTES: [&str; 11] = [
     "Condition",
     "Connectors",
     "CreationPolicy",
     "DeletionPolicy",
     "DependsOn",
+    "IgnoreGlobals",
     "Metadata",
     "Properties",
     "Type",
