@@ -98,7 +98,6 @@ impl Property {
         let noun = match self.kind {
             Kind::String => "string",
             Kind::Boolean => "boolean",
-            Kind::Integer => "integer",
             Kind::Map => "map",
             Kind::List => "list",
             _ => {
