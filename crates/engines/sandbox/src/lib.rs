@@ -1,1 +1,49 @@
-//! kobel-sandbox
+//! Execution environments: isolated, limited, measured processes that run functions.
+//!
+//! The engine knows the execution environment of Lambda (folders, variables, limits, the Runtime
+//! API) and nothing of AWS's service APIs. [`Sandbox::open`] once, [`Sandbox::start`] for each
+//! environment, [`Environment::invoke`] for each event.
+//!
+//! Invariants:
+//! - An environment takes one event at a time and belongs to one function.
+//! - With the namespaces driver a function sees a read-only root with its own code, a private
+//!   `/tmp`, its own processes and an empty network in which only the endpoint answers.
+//! - The privileged part is the launcher: a separate, single-threaded program without async
+//!   ([`launcher_main`]). When the server dies, it dies, and everything that it made.
+//! - All that a function says is bounded: output lines, responses, connections, processes.
+//!
+//! Modules: `sandbox`, `environment` and `spec` are the interface; `runtimes` finds interpreters;
+//! `bootstraps` carries what runs inside; `plan` makes the command; `session` speaks with the
+//! runtime; `output` reads its lines; `driver` makes the processes; `launcher` is the other program.
+
+mod bootstraps;
+mod capabilities;
+#[cfg(target_os = "linux")]
+mod cgroup;
+mod config;
+mod deadline;
+mod driver;
+mod environment;
+mod error;
+mod exit;
+#[cfg(target_os = "linux")]
+mod launcher;
+mod output;
+mod plan;
+mod runtimes;
+mod sandbox;
+mod scratch;
+mod session;
+mod spec;
+
+pub use capabilities::{Capabilities, Feature};
+pub use config::{Config, Connections, Isolation};
+pub use environment::Environment;
+pub use error::{Error, FunctionError, RESPONSE_BYTES_MAX, StartError};
+pub use exit::Exit;
+#[cfg(target_os = "linux")]
+pub use launcher::{LAUNCHER_ARGUMENT, launcher_main};
+pub use output::LINE_BYTES_MAX;
+pub use runtimes::{Family, Resolved, Runtime, Version};
+pub use sandbox::Sandbox;
+pub use spec::{EnvironmentSpec, Invocation, Line, Outcome, Output, Usage};

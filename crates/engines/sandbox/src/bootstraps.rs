@@ -1,0 +1,147 @@
+//! The bootstraps that run inside environments: carried in the program, written out on opening.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use crate::Error;
+use crate::runtimes::Runtime;
+
+/// Where the compiled Java runtime lies under the runtime folder.
+const JAVA_JAR: &str = "java/kobel-lambda-runtime.jar";
+/// Which sources the compiled Java runtime is of.
+const JAVA_MARK: &str = "java/kobel-lambda-runtime.mark";
+
+macro_rules! bundled {
+    ($($path:literal),+ $(,)?) => {
+        &[$(($path, include_str!(concat!("../../../../runtimes/", $path)))),+]
+    };
+}
+
+/// Bootstraps that run as they are.
+const SCRIPTS: &[(&str, &str)] = bundled!["python/bootstrap.py", "nodejs/bootstrap.js"];
+
+/// The Java bootstrap and the interfaces that handlers implement.
+const JAVA_SOURCES: &[(&str, &str)] = bundled![
+    "java/com/amazonaws/services/lambda/runtime/Client.java",
+    "java/com/amazonaws/services/lambda/runtime/ClientContext.java",
+    "java/com/amazonaws/services/lambda/runtime/CognitoIdentity.java",
+    "java/com/amazonaws/services/lambda/runtime/Context.java",
+    "java/com/amazonaws/services/lambda/runtime/CustomPojoSerializer.java",
+    "java/com/amazonaws/services/lambda/runtime/LambdaLogger.java",
+    "java/com/amazonaws/services/lambda/runtime/LambdaRuntime.java",
+    "java/com/amazonaws/services/lambda/runtime/LambdaRuntimeInternal.java",
+    "java/com/amazonaws/services/lambda/runtime/RequestHandler.java",
+    "java/com/amazonaws/services/lambda/runtime/RequestStreamHandler.java",
+    "java/com/amazonaws/services/lambda/runtime/logging/LogFormat.java",
+    "java/com/amazonaws/services/lambda/runtime/logging/LogLevel.java",
+    "java/kobel/runtime/Binder.java",
+    "java/kobel/runtime/Bootstrap.java",
+    "java/kobel/runtime/Channel.java",
+    "java/kobel/runtime/Failure.java",
+    "java/kobel/runtime/Handlers.java",
+    "java/kobel/runtime/InvocationContext.java",
+    "java/kobel/runtime/JsonReader.java",
+    "java/kobel/runtime/JsonWriter.java",
+];
+
+/// The folder that an environment sees as `/var/runtime`.
+pub(crate) struct Bootstraps {
+    dir: PathBuf,
+    compiling: Mutex<()>,
+}
+
+impl Bootstraps {
+    /// Writes the scripts under `dir`.
+    pub(crate) fn write(dir: PathBuf) -> Result<Bootstraps, Error> {
+        for (path, text) in SCRIPTS {
+            write_if_changed(&dir.join(path), text)?;
+        }
+        create_dir(&dir.join("java"))?;
+        Ok(Bootstraps { dir, compiling: Mutex::new(()) })
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The jar of the Java runtime, compiled with a JDK of the host if it is not there yet. Blocks.
+    pub(crate) fn java_jar(&self, host: &[Runtime]) -> Result<PathBuf, Error> {
+        let _one_at_a_time = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+        let jar = self.dir.join(JAVA_JAR);
+        let mark = self.dir.join(JAVA_MARK);
+        let current = fingerprint();
+        if jar.exists() && std::fs::read_to_string(&mark).is_ok_and(|mark| mark == current) {
+            return Ok(jar);
+        }
+        let jdk = host.iter().map(|runtime| runtime.prefix.join("bin")).find(|bin| bin.join("javac").exists());
+        let Some(bin) = jdk else {
+            let detail = "no JDK was found; install one with `apt-get install default-jdk-headless`".to_owned();
+            return Err(Error::JavaCompile { javac: "javac".to_owned(), detail });
+        };
+        self.compile(&bin, &jar)?;
+        write_if_changed(&mark, &current)?;
+        Ok(jar)
+    }
+
+    fn compile(&self, bin: &Path, jar: &Path) -> Result<(), Error> {
+        let work = self.dir.join("java/work");
+        let classes = work.join("classes");
+        create_dir(&classes)?;
+        let mut files = Vec::new();
+        for (path, text) in JAVA_SOURCES {
+            let file = work.join(path);
+            write_if_changed(&file, text)?;
+            files.push(file);
+        }
+        // Classes of Java 8's format run on every JVM; a JDK that no longer writes it uses its own.
+        let compile = |release: &[&str]| {
+            let mut command = Command::new(bin.join("javac"));
+            command.args(release).args(["-encoding", "UTF-8", "-nowarn", "-proc:none", "-parameters", "-d"]);
+            command.arg(&classes).args(&files);
+            run(command)
+        };
+        compile(&["--release", "8"]).or_else(|_| compile(&[]))?;
+        let packed = work.join("packed.jar");
+        let mut pack = Command::new(bin.join("jar"));
+        pack.arg("cf").arg(&packed).arg("-C").arg(&classes).arg(".");
+        run(pack)?;
+        let failed = |source| Error::File { action: "replace", path: jar.display().to_string(), source };
+        std::fs::rename(&packed, jar).map_err(failed)?;
+        std::fs::remove_dir_all(&work).map_err(failed)
+    }
+}
+
+fn run(mut command: Command) -> Result<(), Error> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let failed = |detail: String| Error::JavaCompile { javac: program.clone(), detail };
+    let output = command.output().map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}
+
+/// A hash (FNV-1a) of all Java sources: a changed source is compiled again.
+fn fingerprint() -> String {
+    let bytes = JAVA_SOURCES.iter().flat_map(|(path, text)| path.bytes().chain(text.bytes()));
+    let hash = bytes
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+fn write_if_changed(file: &Path, text: &str) -> Result<(), Error> {
+    if std::fs::read_to_string(file).is_ok_and(|present| present == text) {
+        return Ok(());
+    }
+    if let Some(parent) = file.parent() {
+        create_dir(parent)?;
+    }
+    let failed = |source| Error::File { action: "write", path: file.display().to_string(), source };
+    std::fs::write(file, text).map_err(failed)
+}
+
+fn create_dir(dir: &Path) -> Result<(), Error> {
+    let failed = |source| Error::File { action: "create", path: dir.display().to_string(), source };
+    std::fs::create_dir_all(dir).map_err(failed)
+}

@@ -1,0 +1,46 @@
+//! What the engine needs to know before it can run anything.
+
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Receives each connection that a function makes to the endpoint.
+///
+/// The stream was accepted inside the environment's own network namespace on
+/// `127.0.0.1:<endpoint_port>` and is in non-blocking mode. The receiver serves HTTP on it.
+pub type Connections = Arc<dyn Fn(TcpStream) + Send + Sync>;
+
+/// Which driver runs environments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Isolation {
+    /// Namespaces where the host allows them, else plain processes with a warning.
+    #[default]
+    Auto,
+    /// Namespaces, or opening fails with the reason.
+    Namespaces,
+    /// Plain child processes: limits, but no isolation boundary.
+    Process,
+}
+
+/// How [`crate::Sandbox::open`] sets the engine up.
+#[derive(Clone)]
+pub struct Config {
+    /// The driver.
+    pub isolation: Isolation,
+    /// A folder of the engine's own: bootstraps, compiled classes, scratch folders.
+    pub state_dir: PathBuf,
+    /// Where connections from functions go.
+    pub connections: Connections,
+    /// The port, on 127.0.0.1, at which functions reach the endpoint.
+    pub endpoint_port: u16,
+    /// The program that becomes the launcher when run with `--kobel-launcher`; by default the
+    /// running executable.
+    pub launcher: Option<PathBuf>,
+}
+
+impl Config {
+    /// A configuration with [`Isolation::Auto`] and the running executable as launcher.
+    pub fn new(state_dir: impl Into<PathBuf>, endpoint_port: u16, connections: Connections) -> Config {
+        Config { isolation: Isolation::Auto, state_dir: state_dir.into(), connections, endpoint_port, launcher: None }
+    }
+}

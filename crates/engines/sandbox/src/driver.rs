@@ -1,0 +1,71 @@
+//! Drivers make environments: isolated ones out of namespaces, or plain processes.
+
+#[cfg(target_os = "linux")]
+pub(crate) mod namespaces;
+pub(crate) mod process;
+#[cfg(target_os = "linux")]
+mod resident;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio::net::unix::pipe::Receiver;
+use tokio::net::{TcpListener, UnixStream};
+
+use crate::exit::Exit;
+
+/// A boxed future, so that drivers can be used through `dyn`.
+pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A started environment, as a driver hands it over.
+pub(crate) struct Spawned {
+    /// The life of its processes.
+    pub process: Box<dyn Process>,
+    /// Standard output and error, in one.
+    pub output: Receiver,
+    /// The conversation with one of our bootstraps, or the listener of the Runtime API.
+    pub link: Link,
+    /// The listener of the endpoint inside the environment; `None` where the server's own port is
+    /// within reach.
+    pub endpoint: Option<TcpListener>,
+}
+
+/// How the runtime is spoken with.
+pub(crate) enum Link {
+    Channel(UnixStream),
+    RuntimeApi(TcpListener),
+}
+
+/// Which conversation a start asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conversation {
+    Channel,
+    RuntimeApi,
+}
+
+/// The facts of an environment's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub exit: Exit,
+    /// The kernel killed a process of it for memory.
+    pub out_of_memory: bool,
+    /// The high-water mark, where the driver still knew it.
+    pub max_memory_bytes: Option<u64>,
+}
+
+/// The processes of one environment.
+pub(crate) trait Process: Send + Sync {
+    /// Kills all of them. Returns at once; [`Process::ended`] tells when it is done.
+    fn kill(&self);
+    /// Waits until none is left.
+    fn ended(&self) -> Later<'_, Ended>;
+    /// Waits until the function uses more memory than it may, where the kernel itself does not kill
+    /// for that. Only polled while the environment works.
+    fn memory_exceeded(&self) -> Later<'_, ()>;
+    /// Stops all of them from running.
+    fn freeze(&self) -> std::io::Result<()>;
+    /// Lets them run again.
+    fn thaw(&self) -> std::io::Result<()>;
+    /// The memory high-water mark up to now, in bytes.
+    fn max_memory_bytes(&self) -> u64;
+}

@@ -1,0 +1,285 @@
+//! The namespaces driver: asks the launcher for environments.
+
+mod client;
+mod memory;
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe::Receiver;
+use tokio::net::{TcpListener, UnixStream};
+
+use super::resident::{self, Resident};
+use super::{Conversation, Ended, Later, Link, Process, Spawned};
+use crate::capabilities::{Capabilities, Feature};
+use crate::cgroup::{Group, Limits};
+use crate::config::Config;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::launcher::message::{self, Start};
+use crate::plan::Command;
+use crate::session::{CHANNEL_VARIABLE, RUNTIME_API_PORT};
+use crate::spec::EnvironmentSpec;
+use client::{Client, Life, Prepared};
+use memory::MemoryWatch;
+
+/// Processes and threads of an environment, as on Lambda.
+const PIDS_MAX: u32 = 1024;
+/// Memory that is one vCPU on Lambda.
+const MB_PER_VCPU: u64 = 1769;
+/// The first byte of the report when an environment is set up.
+const READY: u8 = b'R';
+
+/// The driver.
+pub(crate) struct Namespaces {
+    settings: Settings,
+    client: Mutex<Arc<Client>>,
+}
+
+/// What a launcher is started with; kept, because one that died is replaced.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub program: PathBuf,
+    pub root_dir: PathBuf,
+    pub runtime_dir: PathBuf,
+    pub group_name: String,
+    pub endpoint_port: u16,
+}
+
+/// The start message for an environment.
+pub(crate) fn start(spec: &EnvironmentSpec, mut command: Command, conversation: Conversation) -> (Start, Conversation) {
+    if conversation == Conversation::Channel {
+        command.variables.insert(CHANNEL_VARIABLE.to_owned(), crate::launcher::CHANNEL_FD.to_string());
+    }
+    let limits = Limits {
+        memory_bytes: u64::from(spec.memory_mb) << 20,
+        tmp_bytes: u64::from(spec.ephemeral_storage_mb) << 20,
+        pids_max: PIDS_MAX,
+        cpu_shares: u64::from(spec.memory_mb) * 1024 / MB_PER_VCPU,
+    };
+    let start = Start {
+        id: spec.id.clone(),
+        arguments: command.arguments,
+        variables: command.variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        code: spec.code.clone(),
+        layers: spec.layers.clone(),
+        lang: command.lang,
+        limits,
+        ports: Vec::new(),
+    };
+    (start, conversation)
+}
+
+impl Namespaces {
+    /// Starts the launcher and waits until it is ready.
+    pub(crate) fn open(config: &Config, runtime_dir: &Path) -> Result<Namespaces, Error> {
+        let program = match &config.launcher {
+            Some(program) => program.clone(),
+            None => std::env::current_exe()
+                .map_err(|source| Error::Launcher { path: "the running executable".to_owned(), source })?,
+        };
+        let root_dir = config.state_dir.join("root");
+        let failed = |source| Error::File { action: "create", path: root_dir.display().to_string(), source };
+        std::fs::create_dir_all(&root_dir).map_err(failed)?;
+        let settings = Settings {
+            program,
+            root_dir,
+            runtime_dir: runtime_dir.to_path_buf(),
+            group_name: group_name(&config.state_dir),
+            endpoint_port: config.endpoint_port,
+        };
+        let client = Client::open(&settings)?;
+        Ok(Namespaces { settings, client: Mutex::new(client) })
+    }
+
+    /// Makes an environment and starts its runtime.
+    pub(crate) async fn spawn(&self, (mut start, conversation): (Start, Conversation)) -> io::Result<Spawned> {
+        start.ports = vec![self.settings.endpoint_port];
+        if conversation == Conversation::RuntimeApi {
+            start.ports.push(RUNTIME_API_PORT);
+        }
+        let (output, output_end) = io::pipe()?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (report, report_end) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        let mut descriptors = vec![output_end.as_fd(), report_end.as_fd()];
+        let channel = match conversation {
+            Conversation::Channel => Some(std::os::unix::net::UnixStream::pair()?),
+            Conversation::RuntimeApi => None,
+        };
+        descriptors.extend(channel.as_ref().map(|(_, theirs)| theirs.as_fd()));
+        let limits = start.limits;
+        let life = self.client()?.start(&start, &descriptors)?;
+        drop((output_end, report_end));
+        let process = Isolated::begin(life, limits).await?;
+        let mut listeners = listeners(report).await?.into_iter();
+        let missing = || io::Error::other("a listener is missing");
+        let endpoint = listeners.next().ok_or_else(missing)?;
+        let link = match channel {
+            Some((ours, _)) => {
+                ours.set_nonblocking(true)?;
+                Link::Channel(UnixStream::from_std(ours)?)
+            }
+            None => Link::RuntimeApi(listeners.next().ok_or_else(missing)?),
+        };
+        let output = Receiver::from_owned_fd(output.into())?;
+        Ok(Spawned { process: Box::new(process), output, link, endpoint: Some(endpoint) })
+    }
+
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        let prepared = self.client.lock().unwrap_or_else(PoisonError::into_inner).prepared().clone();
+        Capabilities { driver: "namespaces", reason: None, features: features(&prepared) }
+    }
+
+    /// The launcher, a new one if the last one died.
+    fn client(&self) -> io::Result<Arc<Client>> {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if client.is_dead() {
+            tracing::error!("the launcher died; its environments ended with it, and a new one is started");
+            *client = Client::open(&self.settings).map_err(|error| io::Error::other(error.to_string()))?;
+        }
+        Ok(client.clone())
+    }
+}
+
+impl Drop for Namespaces {
+    fn drop(&mut self) {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).close();
+    }
+}
+
+/// One name per state folder, so that a successor finds what its predecessor left.
+fn group_name(state_dir: &Path) -> String {
+    let hash =
+        state_dir.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+    format!("kobel-{hash:016x}")
+}
+
+/// Waits for the first process to be set up; its listeners come with the report.
+async fn listeners(report: OwnedFd) -> io::Result<Vec<TcpListener>> {
+    let report = watched(report, Interest::READABLE)?;
+    let mut buffer = [0; 4096];
+    let (count, descriptors) =
+        report.async_io(Interest::READABLE, |fd| message::receive_bytes(fd, &mut buffer)).await?;
+    match &buffer[..count] {
+        [READY] => descriptors.into_iter().map(listener).collect(),
+        [_, reason @ ..] => Err(io::Error::other(String::from_utf8_lossy(reason).into_owned())),
+        [] => Err(io::Error::other("the environment ended while it was set up")),
+    }
+}
+
+/// Registers a descriptor with the event loop.
+fn watched(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` always refers to the same open descriptor until it is dropped.
+    unsafe { AsyncFd::register_with_interest(descriptor, interest) }.map_err(io::Error::from)
+}
+
+fn listener(descriptor: OwnedFd) -> io::Result<TcpListener> {
+    let listener = std::net::TcpListener::from(descriptor);
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+/// The processes of one environment.
+struct Isolated {
+    life: Life,
+    limits: Limits,
+    group: Option<Group>,
+    memory: Option<MemoryWatch>,
+    resident: Resident,
+    pid: i32,
+}
+
+impl Isolated {
+    async fn begin(mut life: Life, limits: Limits) -> io::Result<Isolated> {
+        let (pid, group) = life.started().await?;
+        let counted = group.clone().filter(|group| group.memory.is_some());
+        let memory = counted.map(|group| MemoryWatch::begin(group, limits.memory_bytes));
+        Ok(Isolated { life, limits, group, memory, resident: Resident::of(pid), pid })
+    }
+
+    fn memory_group(&self) -> Option<&Group> {
+        self.group.as_ref().filter(|group| group.memory.is_some())
+    }
+
+    fn signal_all(&self, signal: rustix::process::Signal) {
+        for pid in resident::tree(self.pid).into_iter().filter_map(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+
+    fn set_frozen(&self, frozen: bool) -> io::Result<()> {
+        if self.life.has_ended() {
+            return Ok(());
+        }
+        if let Some(group) = &self.group
+            && group.freeze(frozen)?
+        {
+            return Ok(());
+        }
+        self.signal_all(if frozen { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT });
+        Ok(())
+    }
+}
+
+impl Process for Isolated {
+    fn kill(&self) {
+        self.life.kill();
+    }
+
+    fn ended(&self) -> Later<'_, Ended> {
+        Box::pin(self.life.ended())
+    }
+
+    fn memory_exceeded(&self) -> Later<'_, ()> {
+        match &self.memory {
+            Some(memory) => Box::pin(memory.exceeded()),
+            None => Box::pin(self.resident.exceeds(self.limits.memory_bytes)),
+        }
+    }
+
+    fn freeze(&self) -> io::Result<()> {
+        self.set_frozen(true)
+    }
+
+    fn thaw(&self) -> io::Result<()> {
+        self.set_frozen(false)
+    }
+
+    fn max_memory_bytes(&self) -> u64 {
+        match (self.life.known_max_memory_bytes(), self.memory_group()) {
+            (Some(bytes), _) => bytes,
+            (None, Some(group)) => group.max_memory_bytes(),
+            (None, None) => self.resident.max_bytes(),
+        }
+    }
+}
+
+const KILLED: Ended = Ended { exit: Exit::Signal(libc::SIGKILL), out_of_memory: false, max_memory_bytes: None };
+
+fn features(prepared: &Prepared) -> Vec<Feature> {
+    let who = if prepared.as_root { "as root" } else { "without root, in a user namespace" };
+    let how = format!("control groups, version {}", prepared.group_version);
+    let missing = prepared.missing.join("; ");
+    let limited = |name, on: bool, instead: &str| {
+        if on { Feature::on(name, how.clone()) } else { Feature::off(name, format!("{instead} ({missing})")) }
+    };
+    let [memory, cpu, pids, freezer] = prepared.controllers;
+    vec![
+        Feature::on("namespaces", format!("user, mount, pid, net, ipc, uts, cgroup; the launcher runs {who}")),
+        Feature::on("read-only root", "the host's /usr and an interpreter; code at /var/task, layers at /opt"),
+        Feature::on("private network", "loopback with the endpoint only"),
+        Feature::on("seccomp", "filter, no_new_privs, no capabilities"),
+        limited("memory limit", memory, "by looking at resident memory while a function works"),
+        limited("pids limit", pids, "by RLIMIT_NPROC in the user namespace"),
+        limited("CPU share", cpu, "all functions weigh the same"),
+        limited("freezer", freezer, "by SIGSTOP"),
+        Feature::on("/tmp size", "tmpfs of the configured size"),
+    ]
+}

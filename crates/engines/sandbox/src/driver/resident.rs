@@ -1,0 +1,63 @@
+//! Memory of a tree of processes from `/proc`, for hosts that give no control group.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How often memory is looked at while a function works. Without control groups the kernel has no
+/// event for this.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// The most processes that are looked at.
+const PROCESSES_MAX: usize = 1024;
+
+/// Watches the anonymous and shared memory of a process and its descendants.
+pub(crate) struct Resident {
+    root_pid: i32,
+    max_bytes: AtomicU64,
+}
+
+impl Resident {
+    pub(crate) fn of(root_pid: i32) -> Resident {
+        Resident { root_pid, max_bytes: AtomicU64::new(0) }
+    }
+
+    /// The high-water mark of the looks so far, the present one included.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        let now = tree(self.root_pid).into_iter().map(resident_bytes).sum();
+        self.max_bytes.fetch_max(now, Ordering::Relaxed).max(now)
+    }
+
+    /// Looks until more than `limit_bytes` is in use.
+    pub(crate) async fn exceeds(&self, limit_bytes: u64) {
+        loop {
+            crate::deadline::after(LOOK_INTERVAL).await;
+            if self.max_bytes() > limit_bytes {
+                return;
+            }
+        }
+    }
+}
+
+/// The process and all its descendants.
+pub(crate) fn tree(root_pid: i32) -> Vec<i32> {
+    let mut pids = vec![root_pid];
+    let mut next = 0;
+    while next < pids.len() && pids.len() < PROCESSES_MAX {
+        let pid = pids[next];
+        next += 1;
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { continue };
+        for thread in threads.flatten() {
+            let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            pids.extend(children.split_whitespace().filter_map(|child| child.parse::<i32>().ok()));
+        }
+    }
+    pids
+}
+
+fn resident_bytes(pid: i32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let kib = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    (kib("RssAnon:").unwrap_or(0) + kib("RssShmem:").unwrap_or(0)) * 1024
+}

@@ -1,0 +1,294 @@
+//! One execution environment: started, invoked one event at a time, frozen, stopped.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+
+use crate::deadline;
+use crate::driver::{Ended, Link, Process, Spawned};
+use crate::error::{FunctionError, StartError};
+use crate::exit::Exit;
+use crate::output::Pump;
+use crate::session::{Channel, Init, Reply, RuntimeApi, Session};
+use crate::spec::{EnvironmentSpec, Invocation, Outcome, Output, Usage};
+
+/// How long a process may take to end after it closed its conversation, before it is killed.
+const LEAVE_TIME: Duration = Duration::from_secs(2);
+/// How long the kernel may take to end killed processes, before they are given up on.
+const KILL_TIME: Duration = Duration::from_secs(5);
+
+/// A running environment. Dropping the last clone kills it.
+#[derive(Clone)]
+pub struct Environment {
+    inner: Arc<Inner>,
+}
+
+/// A reference that does not keep the environment alive.
+pub(crate) struct WeakEnvironment(Weak<Inner>);
+
+impl WeakEnvironment {
+    pub(crate) fn upgrade(&self) -> Option<Environment> {
+        Some(Environment { inner: self.0.upgrade()? })
+    }
+}
+
+struct Inner {
+    process: Box<dyn Process>,
+    work: tokio::sync::Mutex<Work>,
+    alive: AtomicBool,
+    memory_mb: u32,
+    init_duration: Duration,
+    endpoint: Option<JoinHandle<()>>,
+}
+
+/// What an invocation works with.
+struct Work {
+    session: Session,
+    pump: Pump,
+}
+
+/// How a piece of work came to its end.
+enum End<T> {
+    Said(T),
+    Died(Ended),
+    OutOfMemory,
+    Timeout,
+}
+
+impl Environment {
+    /// Runs the init phase of what a driver started.
+    pub(crate) async fn init(
+        spawned: Spawned,
+        spec: &EnvironmentSpec,
+        output: Arc<dyn Output>,
+        endpoint: Option<JoinHandle<()>>,
+        started: Instant,
+    ) -> Result<Environment, StartError> {
+        let session = match spawned.link {
+            Link::Channel(stream) => Session::Channel(Channel::new(stream)),
+            Link::RuntimeApi(listener) => Session::RuntimeApi(RuntimeApi::serve(listener)),
+        };
+        let work = Work { session, pump: Pump::new(spawned.output, output) };
+        let mut inner = Inner {
+            process: spawned.process,
+            work: tokio::sync::Mutex::new(work),
+            alive: AtomicBool::new(true),
+            memory_mb: spec.memory_mb,
+            init_duration: Duration::ZERO,
+            endpoint,
+        };
+        inner.run_init(spec.init_timeout).await?;
+        inner.init_duration = started.elapsed();
+        Ok(Environment { inner: Arc::new(inner) })
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakEnvironment {
+        WeakEnvironment(Arc::downgrade(&self.inner))
+    }
+
+    /// How long the init phase took, from nothing to ready.
+    pub fn init_duration(&self) -> Duration {
+        self.inner.init_duration
+    }
+
+    /// Hands over one event and waits for its end. Calls take turns.
+    ///
+    /// Dropping the future kills the environment: an event cannot be taken back.
+    pub async fn invoke(&self, invocation: Invocation) -> Outcome {
+        let inner = &self.inner;
+        let mut work = inner.work.lock().await;
+        let started = deadline::start();
+        if !self.is_alive() {
+            let exit = inner.process.ended().await.exit;
+            return inner.outcome(Err(FunctionError::Exited { exit }), started.elapsed(), None);
+        }
+        let guard = Cancelled { inner, armed: true };
+        work.pump.begin(&invocation.request_id);
+        let Work { session, pump } = &mut *work;
+        let end = inner.watch(session.call(&invocation), pump, invocation.deadline).await;
+        let duration = started.elapsed();
+        let (result, ended) = inner.conclude(end, invocation.deadline).await;
+        pump.drain();
+        guard.disarm();
+        inner.outcome(result, duration, ended)
+    }
+
+    /// Stops its processes from running, as Lambda does between invocations.
+    pub async fn freeze(&self) {
+        self.report("freeze", self.inner.process.freeze());
+    }
+
+    /// Lets them run again. Must be called before the next invocation.
+    pub async fn thaw(&self) {
+        self.report("thaw", self.inner.process.thaw());
+    }
+
+    /// Kills it and waits until nothing of it runs.
+    pub async fn stop(&self) {
+        self.inner.kill().await;
+    }
+
+    /// Waits until its processes have ended, by themselves or by [`Environment::stop`].
+    pub async fn ended(&self) {
+        self.inner.process.ended().await;
+    }
+
+    /// What it has used up to now.
+    pub fn usage(&self) -> Usage {
+        Usage { max_memory_mb: self.inner.max_memory_mb(None) }
+    }
+
+    /// Whether it can take an invocation.
+    pub fn is_alive(&self) -> bool {
+        self.inner.alive.load(Ordering::Acquire)
+    }
+
+    fn report(&self, action: &str, result: std::io::Result<()>) {
+        if let Err(error) = result
+            && self.is_alive()
+        {
+            tracing::warn!(%error, "failed to {action} an environment");
+        }
+    }
+}
+
+impl Inner {
+    async fn run_init(&self, timeout: Duration) -> Result<(), StartError> {
+        let mut work = self.work.lock().await;
+        let Work { session, pump } = &mut *work;
+        let end = self.watch(session.init(), pump, timeout).await;
+        let result = match end {
+            End::Said(Init::Done) => Ok(()),
+            End::Said(Init::Failed { error_type, body }) => Err(StartError::Reported { error_type, body }),
+            End::Said(Init::Broken(reason)) => Err(StartError::Protocol { reason }),
+            End::Said(Init::Closed) => Err(init_death(self.leave().await)),
+            End::Died(ended) => Err(init_death(ended)),
+            End::OutOfMemory => Err(StartError::OutOfMemory),
+            End::Timeout => Err(StartError::Timeout { after: timeout }),
+        };
+        if result.is_err() {
+            self.kill().await;
+        }
+        pump.drain();
+        result
+    }
+
+    /// Waits for what the runtime says, for its end or for a limit, reading output meanwhile.
+    async fn watch<T>(&self, said: impl Future<Output = T>, pump: &mut Pump, limit: Duration) -> End<T> {
+        tokio::select! {
+            biased;
+            said = said => End::Said(said),
+            ended = self.process.ended() => End::Died(ended),
+            () = self.process.memory_exceeded() => End::OutOfMemory,
+            () = deadline::after(limit) => End::Timeout,
+            never = pump.run() => match never {},
+        }
+    }
+
+    /// The result of an invocation; kills what cannot go on.
+    async fn conclude(&self, end: End<Reply>, limit: Duration) -> (Result<bytes::Bytes, FunctionError>, Option<Ended>) {
+        let error = match end {
+            End::Said(Reply::Response(body)) => return (Ok(body), None),
+            End::Said(Reply::TooLarge) => return (Err(FunctionError::ResponseTooLarge), None),
+            End::Said(Reply::Error { error_type, body, fatal: false }) => {
+                return (Err(FunctionError::Handler { error_type, body }), None);
+            }
+            End::Said(Reply::Error { error_type, body, fatal: true }) => FunctionError::Handler { error_type, body },
+            End::Said(Reply::Broken(reason)) => FunctionError::InvalidResponse { reason },
+            End::Said(Reply::Closed) => {
+                let ended = self.leave().await;
+                return (Err(death(ended)), Some(ended));
+            }
+            End::Died(ended) => {
+                self.alive.store(false, Ordering::Release);
+                return (Err(death(ended)), Some(ended));
+            }
+            End::OutOfMemory => FunctionError::OutOfMemory,
+            End::Timeout => FunctionError::Timeout { after: limit },
+        };
+        let ended = self.kill().await;
+        (Err(error), ended)
+    }
+
+    fn outcome(
+        &self,
+        result: Result<bytes::Bytes, FunctionError>,
+        duration: Duration,
+        ended: Option<Ended>,
+    ) -> Outcome {
+        let exceeded = matches!(result, Err(FunctionError::OutOfMemory));
+        let max_memory_mb = if exceeded { self.memory_mb } else { self.max_memory_mb(ended) };
+        Outcome { result, duration, max_memory_mb, reusable: self.alive.load(Ordering::Acquire) }
+    }
+
+    fn max_memory_mb(&self, ended: Option<Ended>) -> u32 {
+        let known = ended.and_then(|ended| ended.max_memory_bytes);
+        let bytes = known.unwrap_or_else(|| self.process.max_memory_bytes());
+        // The control group also counts files in /tmp; Lambda never reports more than the limit.
+        u32::try_from(bytes.div_ceil(1024 * 1024)).unwrap_or(u32::MAX).min(self.memory_mb)
+    }
+
+    /// The runtime closed its conversation: lets it end by itself for a while.
+    async fn leave(&self) -> Ended {
+        self.alive.store(false, Ordering::Release);
+        match deadline::within(LEAVE_TIME, self.process.ended()).await {
+            Some(ended) => ended,
+            None => self.kill().await.unwrap_or(KILLED),
+        }
+    }
+
+    async fn kill(&self) -> Option<Ended> {
+        self.alive.store(false, Ordering::Release);
+        self.process.kill();
+        let ended = deadline::within(KILL_TIME, self.process.ended()).await;
+        if ended.is_none() {
+            tracing::error!("an environment was killed but has not ended");
+        }
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.abort();
+        }
+        ended
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.process.kill();
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.abort();
+        }
+    }
+}
+
+/// Kills the environment when an invocation is given up half way.
+struct Cancelled<'a> {
+    inner: &'a Inner,
+    armed: bool,
+}
+
+impl Cancelled<'_> {
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Cancelled<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.inner.alive.store(false, Ordering::Release);
+            self.inner.process.kill();
+        }
+    }
+}
+
+const KILLED: Ended = Ended { exit: Exit::Signal(9), out_of_memory: false, max_memory_bytes: None };
+
+fn death(ended: Ended) -> FunctionError {
+    if ended.out_of_memory { FunctionError::OutOfMemory } else { FunctionError::Exited { exit: ended.exit } }
+}
+
+fn init_death(ended: Ended) -> StartError {
+    if ended.out_of_memory { StartError::OutOfMemory } else { StartError::Exited { exit: ended.exit } }
+}

@@ -1,0 +1,190 @@
+//! Errors: the engine's own, those of a start, and those of an invocation.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::exit::Exit;
+
+/// The largest response of a synchronous invocation, in bytes: 6 MiB and 100 bytes.
+pub const RESPONSE_BYTES_MAX: usize = 6_291_556;
+
+/// The engine could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An operation on a file of the engine's own failed.
+    #[error("failed to {action} `{path}`: {source}")]
+    File { action: &'static str, path: String, source: std::io::Error },
+    /// The launcher could not be started.
+    #[error("failed to start the launcher `{path}`: {source}")]
+    Launcher { path: String, source: std::io::Error },
+    /// The launcher could not prepare or answered nonsense.
+    #[error("this host does not allow the namespaces driver: {reason}")]
+    Namespaces { reason: String },
+    /// No program on the host serves this runtime.
+    #[error("no {family} interpreter was found on this host for runtime `{identifier}`; {hint}")]
+    RuntimeMissing { identifier: String, family: &'static str, hint: &'static str },
+    /// Nothing here can serve this runtime.
+    #[error("runtime `{identifier}` is not supported; supported are python3.x, nodejsN.x, javaN and provided.*")]
+    RuntimeUnsupported { identifier: String },
+    /// The Java classes of the runtime could not be compiled.
+    #[error("failed to compile the Java runtime with `{javac}`: {detail}")]
+    JavaCompile { javac: String, detail: String },
+}
+
+/// An environment did not finish its init phase.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The runtime reported an init error: a missing module, a syntax error, code that threw.
+    /// `body` is the JSON for the caller, byte for byte as the runtime gave it.
+    #[error("init failed with {error_type}")]
+    Reported { error_type: String, body: Bytes },
+    /// Init took longer than it may.
+    #[error("init timed out after {after:?}")]
+    Timeout { after: Duration },
+    /// The process ended before init was done.
+    #[error("runtime {exit} during init")]
+    Exited { exit: Exit },
+    /// Init used more memory than the function has.
+    #[error("out of memory during init")]
+    OutOfMemory,
+    /// `provided.*` without a `bootstrap` file that can be executed.
+    #[error("no valid bootstrap in /var/task or /opt")]
+    InvalidEntrypoint,
+    /// The runtime spoke out of turn.
+    #[error("the runtime broke the protocol during init: {reason}")]
+    Protocol { reason: String },
+    /// The environment could not be made; not the function's fault.
+    #[error("failed to make the environment: {reason}")]
+    Environment { reason: String },
+    /// The runtime cannot be served here.
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+/// An invocation gave no response.
+#[derive(Debug, thiserror::Error)]
+pub enum FunctionError {
+    /// The handler failed; `body` is the JSON for the caller, byte for byte as the runtime gave it.
+    #[error("handler failed with {error_type}")]
+    Handler { error_type: String, body: Bytes },
+    /// The function's timeout passed; the environment was killed.
+    #[error("timed out after {after:?}")]
+    Timeout { after: Duration },
+    /// The process ended.
+    #[error("runtime {exit}")]
+    Exited { exit: Exit },
+    /// The memory limit was exceeded; the environment was killed.
+    #[error("out of memory")]
+    OutOfMemory,
+    /// The response is larger than [`RESPONSE_BYTES_MAX`].
+    #[error("response too large")]
+    ResponseTooLarge,
+    /// The runtime answered something that is no response; the environment was killed.
+    #[error("invalid response: {reason}")]
+    InvalidResponse { reason: String },
+}
+
+impl StartError {
+    /// The `errorType` that AWS reports.
+    pub fn error_type(&self) -> &str {
+        match self {
+            StartError::Reported { error_type, .. } => error_type,
+            StartError::Timeout { .. } => "Sandbox.Timedout",
+            StartError::Exited { .. } => "Runtime.ExitError",
+            StartError::OutOfMemory => "Runtime.OutOfMemory",
+            StartError::InvalidEntrypoint => "Runtime.InvalidEntrypoint",
+            StartError::Protocol { .. } => "Runtime.Unknown",
+            StartError::Environment { .. } | StartError::Engine(_) => "Sandbox.Failure",
+        }
+    }
+
+    /// Whether the service, not the function, is at fault.
+    pub fn is_service_fault(&self) -> bool {
+        matches!(self, StartError::Environment { .. } | StartError::Engine(_))
+    }
+
+    /// The error JSON that the caller of the invocation gets.
+    pub fn payload(&self, request_id: &str) -> Bytes {
+        let message = match self {
+            StartError::Reported { body, .. } => return body.clone(),
+            StartError::Timeout { after } => format!("Task timed out after {:.2} seconds", after.as_secs_f64()),
+            StartError::Exited { exit } => format!("Runtime {exit}"),
+            StartError::OutOfMemory => "Runtime exited with error: signal: killed".to_owned(),
+            StartError::InvalidEntrypoint => {
+                "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".to_owned()
+            }
+            StartError::Protocol { .. } | StartError::Environment { .. } | StartError::Engine(_) => self.to_string(),
+        };
+        platform_error(self.error_type(), request_id, &message)
+    }
+}
+
+impl FunctionError {
+    /// The `errorType` that AWS reports.
+    pub fn error_type(&self) -> &str {
+        match self {
+            FunctionError::Handler { error_type, .. } => error_type,
+            FunctionError::Timeout { .. } => "Sandbox.Timedout",
+            FunctionError::Exited { .. } => "Runtime.ExitError",
+            FunctionError::OutOfMemory => "Runtime.OutOfMemory",
+            FunctionError::ResponseTooLarge => "Function.ResponseSizeTooLarge",
+            FunctionError::InvalidResponse { .. } => "Runtime.Unknown",
+        }
+    }
+
+    /// The error JSON that the caller of the invocation gets.
+    pub fn payload(&self, request_id: &str) -> Bytes {
+        let message = match self {
+            FunctionError::Handler { body, .. } => return body.clone(),
+            FunctionError::ResponseTooLarge => return response_too_large(),
+            FunctionError::Timeout { after } => format!("Task timed out after {:.2} seconds", after.as_secs_f64()),
+            FunctionError::Exited { exit } => format!("Runtime {exit}"),
+            FunctionError::OutOfMemory => "Runtime exited with error: signal: killed".to_owned(),
+            FunctionError::InvalidResponse { reason } => reason.clone(),
+        };
+        platform_error(self.error_type(), request_id, &message)
+    }
+}
+
+fn platform_error(error_type: &str, request_id: &str, message: &str) -> Bytes {
+    let body = json!({ "errorType": error_type, "errorMessage": format!("RequestId: {request_id} Error: {message}") });
+    Bytes::from(body.to_string())
+}
+
+fn response_too_large() -> Bytes {
+    let message = format!("Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).");
+    let body = json!({ "errorMessage": message, "errorType": "Function.ResponseSizeTooLarge" });
+    Bytes::from(body.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renders_the_payloads_that_aws_sends() {
+        let cases: [(FunctionError, &str); 4] = [
+            (
+                FunctionError::Timeout { after: Duration::from_secs(1) },
+                r#"{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: r Error: Task timed out after 1.00 seconds"}"#,
+            ),
+            (
+                FunctionError::Exited { exit: Exit::Code(0) },
+                r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: r Error: Runtime exited without providing a reason"}"#,
+            ),
+            (
+                FunctionError::Exited { exit: Exit::Code(127) },
+                r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: r Error: Runtime exited with error: exit status 127"}"#,
+            ),
+            (
+                FunctionError::ResponseTooLarge,
+                r#"{"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).","errorType":"Function.ResponseSizeTooLarge"}"#,
+            ),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(error.payload("r"), expected);
+        }
+    }
+}

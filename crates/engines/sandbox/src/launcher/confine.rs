@@ -1,0 +1,83 @@
+//! The last steps of the runtime's process before its program: limits, no privileges, the filter.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use super::message::Start;
+use super::{seccomp, sys};
+
+/// The number of the channel's descriptor in the runtime.
+pub(crate) const CHANNEL_FD: i32 = 3;
+/// As on Lambda.
+const OPEN_FILES_MAX: u64 = 1024;
+/// The highest capability number that is dropped; unknown ones are skipped.
+const CAPABILITY_MAX: u64 = 63;
+
+/// Becomes the runtime's program.
+pub(super) fn run(start: &Start, output: BorrowedFd<'_>, channel: Option<BorrowedFd<'_>>) -> ! {
+    let result = prepare(start, output, channel);
+    let error = match result {
+        Ok((arguments, variables)) => sys::execute(&arguments, &variables),
+        Err(error) => error,
+    };
+    let program = start.arguments.first().map_or("", String::as_str);
+    // Standard error is the function's log by now.
+    eprintln!("fork/exec {program}: {error}");
+    sys::leave(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
+}
+
+/// Gives up every capability, and the way to get one back.
+pub(super) fn drop_privileges() -> io::Result<()> {
+    for capability in 0..=CAPABILITY_MAX {
+        // Fails for numbers that this kernel does not know.
+        let _ = sys::prctl(libc::PR_CAPBSET_DROP, capability);
+    }
+    rustix::thread::clear_ambient_capability_set()?;
+    let none = CapabilitySet::empty();
+    rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+    Ok(rustix::thread::set_no_new_privs(true)?)
+}
+
+fn prepare(
+    start: &Start,
+    output: BorrowedFd<'_>,
+    channel: Option<BorrowedFd<'_>>,
+) -> io::Result<(Vec<CString>, Vec<CString>)> {
+    let arguments = strings(&start.arguments)?;
+    let variables = strings(&start.variables)?;
+    rustix::process::setsid()?;
+    place_descriptors(output, channel)?;
+    sys::default_signals();
+    sys::set_limit(libc::RLIMIT_NOFILE, OPEN_FILES_MAX)?;
+    sys::set_limit(libc::RLIMIT_NPROC, u64::from(start.limits.pids_max))?;
+    sys::set_limit(libc::RLIMIT_CORE, 0)?;
+    drop_privileges()?;
+    sys::load_filter(&seccomp::program())?;
+    Ok((arguments, variables))
+}
+
+/// 0 is empty, 1 and 2 are the log, 3 is the channel, nothing else is open.
+fn place_descriptors(output: BorrowedFd<'_>, channel: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?;
+    sys::place(null.as_raw_fd(), 0)?;
+    // Out of the way first: the channel may lie where another one goes.
+    let channel = channel.map(|channel| rustix::io::fcntl_dupfd_cloexec(channel, 64)).transpose()?;
+    sys::place(output.as_raw_fd(), 1)?;
+    sys::place(output.as_raw_fd(), 2)?;
+    let mut first = CHANNEL_FD;
+    if let Some(channel) = channel {
+        sys::place(channel.as_raw_fd(), CHANNEL_FD)?;
+        first += 1;
+        std::mem::forget(channel);
+    }
+    std::mem::forget(null);
+    sys::close_range(first as u32, u32::MAX);
+    Ok(())
+}
+
+fn strings(texts: &[String]) -> io::Result<Vec<CString>> {
+    texts.iter().map(|text| CString::new(text.as_str()).map_err(io::Error::from)).collect()
+}

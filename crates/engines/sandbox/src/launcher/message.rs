@@ -1,0 +1,107 @@
+//! What the server and the launcher say to each other: JSON over a packet socket, with descriptors.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::cgroup::{Group, Limits};
+
+/// The largest message: variables (4 KB), arguments and paths fit many times.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 128 * 1024;
+/// The most descriptors of one message.
+pub(crate) const DESCRIPTORS_MAX: usize = 4;
+
+/// From the server.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Request {
+    /// The first message: make the root that all environments share.
+    Prepare { root_dir: PathBuf, runtime_dir: PathBuf, group_name: String },
+    /// Start an environment. Descriptors: output, report, and the channel if there is one.
+    Start(Box<Start>),
+    /// Kill an environment.
+    Kill { id: String },
+}
+
+/// One environment to start.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Start {
+    pub id: String,
+    pub arguments: Vec<String>,
+    /// `NAME=value`
+    pub variables: Vec<String>,
+    pub code: PathBuf,
+    pub layers: Vec<PathBuf>,
+    pub lang: Option<PathBuf>,
+    pub limits: Limits,
+    /// Ports to listen on inside, in the order in which the listeners are reported.
+    pub ports: Vec<u16>,
+}
+
+/// From the launcher.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Event {
+    /// Ready. Which controllers are in use, and why others are not.
+    Prepared { group_version: u8, controllers: [bool; 4], missing: Vec<String>, as_root: bool },
+    /// This host does not allow it.
+    Unavailable { reason: String },
+    /// The environment's first process exists.
+    Started { id: String, pid: i32, group: Option<Group> },
+    /// It could not be made.
+    Failed { id: String, reason: String },
+    /// Nothing of it runs any more. `exit` is absent when it was killed as a whole.
+    Ended { id: String, exit: Option<[u8; 5]>, out_of_memory: bool, max_memory_bytes: Option<u64> },
+}
+
+/// Sends one message.
+pub(crate) fn send<M: Serialize>(socket: impl AsFd, message: &M, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let bytes = serde_json::to_vec(message)?;
+    if bytes.len() > MESSAGE_BYTES_MAX {
+        return Err(io::Error::other(format!("a message of {} bytes exceeds {MESSAGE_BYTES_MAX}", bytes.len())));
+    }
+    send_bytes(socket, &bytes, descriptors)
+}
+
+/// Receives one message; `None` when the other side is gone.
+pub(crate) fn receive<M: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
+    let mut buffer = vec![0; MESSAGE_BYTES_MAX];
+    let (count, descriptors) = receive_bytes(socket, &mut buffer)?;
+    if count == 0 {
+        return Ok(None);
+    }
+    Ok(Some((serde_json::from_slice(&buffer[..count])?, descriptors)))
+}
+
+pub(crate) fn send_bytes(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::Error::other("too many descriptors"));
+    }
+    rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+pub(crate) fn receive_bytes(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let received = loop {
+        match rustix::net::recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut control, flags) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => break other?,
+        }
+    };
+    let mut descriptors = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            descriptors.extend(received);
+        }
+    }
+    Ok((received.bytes, descriptors))
+}

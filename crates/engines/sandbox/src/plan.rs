@@ -1,0 +1,185 @@
+//! Turns a specification into what is executed: the command line and the variables.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::runtimes::{Family, Resolved, Runtime};
+use crate::spec::EnvironmentSpec;
+
+/// Where things are, as the function sees them.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    /// `LAMBDA_TASK_ROOT`.
+    pub task_root: PathBuf,
+    /// `LAMBDA_RUNTIME_DIR`: our bootstraps.
+    pub runtime_dir: PathBuf,
+    /// The merged layers.
+    pub opt: PathBuf,
+    /// The writable scratch folder.
+    pub tmp: PathBuf,
+    /// Whether an interpreter outside of `/usr` is seen at `/var/lang`.
+    pub moves_interpreter: bool,
+}
+
+/// What is executed in an environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Command {
+    /// Program and arguments.
+    pub arguments: Vec<String>,
+    /// All variables.
+    pub variables: BTreeMap<String, String>,
+    /// The interpreter's folder to be seen at `/var/lang`.
+    pub lang: Option<PathBuf>,
+}
+
+/// The largest share of the memory limit that a garbage-collected heap may take, in percent.
+const NODE_HEAP_PERCENT: u32 = 90;
+const JAVA_HEAP_PERCENT: u32 = 75;
+const RUNTIME_PATH: &str = "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin";
+const LIBRARY_PATH: &str =
+    "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
+
+impl Layout {
+    /// As on AWS.
+    pub(crate) fn of_lambda() -> Layout {
+        Layout {
+            task_root: "/var/task".into(),
+            runtime_dir: "/var/runtime".into(),
+            opt: "/opt".into(),
+            tmp: "/tmp".into(),
+            moves_interpreter: true,
+        }
+    }
+
+    fn is_of_lambda(&self) -> bool {
+        self.moves_interpreter
+    }
+}
+
+/// The command that runs `spec` with the interpreter `resolved`.
+pub(crate) fn command(spec: &EnvironmentSpec, resolved: &Resolved, layout: &Layout, endpoint_port: u16) -> Command {
+    let outside = resolved.runtime.as_ref().filter(|runtime| !runtime.prefix.starts_with("/usr"));
+    let lang = outside.filter(|_| layout.moves_interpreter).map(|runtime| runtime.prefix.clone());
+    let mut arguments = match &resolved.runtime {
+        None => vec![bootstrap_of(spec, layout)],
+        Some(runtime) => interpreter(spec, runtime, layout),
+    };
+    let wrapper = spec.variables.get("AWS_LAMBDA_EXEC_WRAPPER").filter(|_| resolved.runtime.is_some());
+    arguments.splice(0..0, wrapper.cloned());
+    Command { arguments, variables: variables(spec, resolved, layout, endpoint_port), lang }
+}
+
+/// The package's or a layer's `bootstrap` on the host, if it is an executable file.
+pub(crate) fn bootstrap_on_host(spec: &EnvironmentSpec) -> Option<PathBuf> {
+    let folders = std::iter::once(&spec.code).chain(spec.layers.iter().rev());
+    folders.map(|folder| folder.join("bootstrap")).find(|file| is_executable(file))
+}
+
+#[cfg(unix)]
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+fn bootstrap_of(spec: &EnvironmentSpec, layout: &Layout) -> String {
+    let in_code = is_executable(&spec.code.join("bootstrap"));
+    let folder = if in_code { &layout.task_root } else { &layout.opt };
+    text(&folder.join("bootstrap"))
+}
+
+fn interpreter(spec: &EnvironmentSpec, runtime: &Runtime, layout: &Layout) -> Vec<String> {
+    let moved = layout.moves_interpreter && !runtime.prefix.starts_with("/usr");
+    let program = match runtime.path.strip_prefix(&runtime.prefix) {
+        Ok(relative) if moved => Path::new("/var/lang").join(relative),
+        _ => runtime.path.clone(),
+    };
+    let program = text(&program);
+    match runtime.family {
+        Family::Python => vec![program, text(&layout.runtime_dir.join("python/bootstrap.py"))],
+        Family::Nodejs => {
+            let heap_mb = (spec.memory_mb * NODE_HEAP_PERCENT / 100).max(32);
+            let bootstrap = text(&layout.runtime_dir.join("nodejs/bootstrap.js"));
+            vec![program, format!("--max-old-space-size={heap_mb}"), bootstrap]
+        }
+        Family::Java => {
+            let heap_mb = (spec.memory_mb * JAVA_HEAP_PERCENT / 100).max(16);
+            let flags = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto"];
+            let mut arguments = vec![program, format!("-Xmx{heap_mb}m")];
+            arguments.extend(flags.map(str::to_owned));
+            if runtime.version.major >= 9 {
+                // The bootstrap makes a stream of an inherited descriptor, which is closed to it else.
+                arguments.push("--add-opens=java.base/java.io=ALL-UNNAMED".to_owned());
+            }
+            arguments.extend(["-cp".to_owned(), class_path(layout), "kobel.runtime.Bootstrap".to_owned()]);
+            arguments
+        }
+        Family::Provided => vec![program],
+    }
+}
+
+fn class_path(layout: &Layout) -> String {
+    let parts = [
+        layout.runtime_dir.join("java/kobel-lambda-runtime.jar"),
+        layout.task_root.clone(),
+        layout.task_root.join("lib/*"),
+        layout.opt.join("java/lib/*"),
+    ];
+    parts.map(|part| text(&part)).join(":")
+}
+
+/// The variables of the function, of the service, and those that describe the environment.
+fn variables(
+    spec: &EnvironmentSpec,
+    resolved: &Resolved,
+    layout: &Layout,
+    endpoint_port: u16,
+) -> BTreeMap<String, String> {
+    let mut variables = spec.variables.clone();
+    let mut fixed = |name: &str, value: String| {
+        variables.insert(name.to_owned(), value);
+    };
+    fixed("_HANDLER", spec.handler.clone());
+    fixed("LAMBDA_TASK_ROOT", text(&layout.task_root));
+    fixed("LAMBDA_RUNTIME_DIR", text(&layout.runtime_dir));
+    if resolved.runtime.is_some() {
+        fixed("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", spec.runtime));
+    }
+    let mut default = |name: &str, value: String| {
+        variables.entry(name.to_owned()).or_insert(value);
+    };
+    default("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{}", crate::session::RUNTIME_API_PORT));
+    default("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{endpoint_port}"));
+    default("LANG", "en_US.UTF-8".to_owned());
+    default("TZ", ":UTC".to_owned());
+    if layout.is_of_lambda() {
+        default("PATH", RUNTIME_PATH.to_owned());
+        default("LD_LIBRARY_PATH", LIBRARY_PATH.to_owned());
+    } else {
+        default("PATH", std::env::var("PATH").unwrap_or_else(|_| RUNTIME_PATH.to_owned()));
+        default("LD_LIBRARY_PATH", ["lib"].map(|lib| text(&layout.task_root.join(lib))).join(":"));
+        default("TMPDIR", text(&layout.tmp));
+        default("KOBEL_OPT", text(&layout.opt));
+    }
+    match resolved.family {
+        Family::Python => default("PYTHONPATH", text(&layout.runtime_dir)),
+        Family::Nodejs => default("NODE_PATH", node_path(resolved, layout)),
+        Family::Java | Family::Provided => {}
+    }
+    variables
+}
+
+fn node_path(resolved: &Resolved, layout: &Layout) -> String {
+    let major = resolved.runtime.as_ref().map_or(0, |runtime| runtime.version.major);
+    let parts = [
+        layout.opt.join(format!("nodejs/node{major}/node_modules")),
+        layout.opt.join("nodejs/node_modules"),
+        layout.runtime_dir.join("node_modules"),
+        layout.runtime_dir.clone(),
+        layout.task_root.clone(),
+    ];
+    parts.map(|part| text(&part)).join(":")
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

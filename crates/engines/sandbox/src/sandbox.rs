@@ -1,0 +1,252 @@
+//! The engine: opened once, starts environments.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::bootstraps::Bootstraps;
+use crate::capabilities::{self, Capabilities};
+use crate::config::{Config, Connections, Isolation};
+use crate::deadline;
+use crate::driver::{Conversation, Spawned, process};
+use crate::environment::{Environment, WeakEnvironment};
+use crate::error::{Error, StartError};
+use crate::plan::{self, Layout};
+use crate::runtimes::{self, Family, Resolved, Runtime};
+use crate::scratch;
+use crate::spec::{EnvironmentSpec, Output};
+
+#[cfg(target_os = "linux")]
+use crate::driver::namespaces::{self, Namespaces};
+
+/// The longest environment id.
+const ID_BYTES_MAX: usize = 64;
+
+/// The engine that runs execution environments. Cheap to clone.
+#[derive(Clone)]
+pub struct Sandbox {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    bootstraps: Bootstraps,
+    runtimes: OnceLock<Vec<Runtime>>,
+    /// Set once the Java runtime is compiled.
+    java_ready: OnceLock<()>,
+    driver: Driver,
+    /// Why the namespaces driver is not in use although it was asked for.
+    reason: Option<String>,
+    environments: Mutex<HashMap<String, WeakEnvironment>>,
+}
+
+enum Driver {
+    #[cfg(target_os = "linux")]
+    Namespaces(Namespaces),
+    Process,
+}
+
+impl Sandbox {
+    /// Writes the bootstraps, removes what a killed predecessor left, and starts the launcher.
+    ///
+    /// Blocks for some milliseconds. Fails when the state folder cannot be written, or when
+    /// [`Isolation::Namespaces`] is asked for and the host does not allow it.
+    pub fn open(config: Config) -> Result<Sandbox, Error> {
+        let absolute = std::path::absolute(&config.state_dir);
+        let state_dir = absolute.map_err(|source| file_error("find", &config.state_dir, source))?;
+        let config = Config { state_dir, ..config };
+        let scratch_root = config.state_dir.join("environments");
+        if scratch_root.exists() {
+            std::fs::remove_dir_all(&scratch_root).map_err(|source| file_error("remove", &scratch_root, source))?;
+        }
+        std::fs::create_dir_all(&scratch_root).map_err(|source| file_error("create", &scratch_root, source))?;
+        let bootstraps = Bootstraps::write(config.state_dir.join("runtime"))?;
+        let (driver, reason) = open_driver(&config, bootstraps.dir())?;
+        let inner = Inner {
+            config,
+            bootstraps,
+            runtimes: OnceLock::new(),
+            java_ready: OnceLock::new(),
+            driver,
+            reason,
+            environments: Mutex::new(HashMap::new()),
+        };
+        Ok(Sandbox { inner: Arc::new(inner) })
+    }
+
+    /// How functions are isolated and limited on this host, and what is missing.
+    pub fn capabilities(&self) -> Capabilities {
+        match &self.inner.driver {
+            #[cfg(target_os = "linux")]
+            Driver::Namespaces(driver) => driver.capabilities(),
+            Driver::Process => capabilities::of_processes(self.inner.reason.clone()),
+        }
+    }
+
+    /// The interpreters of the host, newest first within a family. Blocks on the first call.
+    pub fn runtimes(&self) -> Vec<Runtime> {
+        self.inner.runtimes().to_vec()
+    }
+
+    /// What serves a runtime identifier: the exact version, else the nearest with a warning.
+    pub fn resolve(&self, identifier: &str) -> Result<Resolved, Error> {
+        runtimes::choose(identifier, self.inner.runtimes())
+    }
+
+    /// A jar with `com.amazonaws.services.lambda.runtime`, to compile Java functions against.
+    /// Compiles it on the first call, which blocks for about a second.
+    pub fn java_classpath(&self) -> Result<PathBuf, Error> {
+        self.inner.bootstraps.java_jar(self.inner.runtimes())
+    }
+
+    /// Makes an environment and runs its whole init phase. Must be called within a Tokio runtime.
+    pub async fn start(&self, spec: EnvironmentSpec, output: Arc<dyn Output>) -> Result<Environment, StartError> {
+        if !is_id(&spec.id) {
+            return Err(StartError::Environment { reason: format!("`{}` is no environment id", spec.id) });
+        }
+        let resolved = self.prepare(&spec.runtime).await?;
+        if resolved.family == Family::Provided && plan::bootstrap_on_host(&spec).is_none() {
+            return Err(StartError::InvalidEntrypoint);
+        }
+        let started = deadline::start();
+        let mut spawned = self.spawn(&spec, &resolved).await?;
+        let endpoint = spawned.endpoint.take().map(|listener| self.accept(listener));
+        let environment = Environment::init(spawned, &spec, output, endpoint, started).await?;
+        self.inner.remember(spec.id, &environment);
+        Ok(environment)
+    }
+
+    /// Stops all environments.
+    pub async fn close(&self) {
+        let all: Vec<WeakEnvironment> = self.inner.lock().drain().map(|(_, environment)| environment).collect();
+        for environment in all.iter().filter_map(WeakEnvironment::upgrade) {
+            environment.stop().await;
+        }
+    }
+
+    /// Resolves the runtime and makes its bootstrap ready, away from the async threads.
+    async fn prepare(&self, identifier: &str) -> Result<Resolved, Error> {
+        if let Some(found) = self.inner.runtimes.get() {
+            let resolved = runtimes::choose(identifier, found)?;
+            if resolved.family != Family::Java || self.inner.java_ready.get().is_some() {
+                return Ok(resolved);
+            }
+        }
+        let sandbox = self.clone();
+        let identifier = identifier.to_owned();
+        let work = tokio::task::spawn_blocking(move || {
+            let resolved = sandbox.resolve(&identifier)?;
+            if resolved.family == Family::Java {
+                sandbox.java_classpath()?;
+                sandbox.inner.java_ready.get_or_init(|| ());
+            }
+            Ok(resolved)
+        });
+        work.await.expect("preparing a runtime does not panic")
+    }
+
+    async fn spawn(&self, spec: &EnvironmentSpec, resolved: &Resolved) -> Result<Spawned, StartError> {
+        let conversation = match resolved.family {
+            Family::Provided => Conversation::RuntimeApi,
+            Family::Python | Family::Nodejs | Family::Java => Conversation::Channel,
+        };
+        let spawned = match &self.inner.driver {
+            #[cfg(target_os = "linux")]
+            Driver::Namespaces(driver) => {
+                let command = plan::command(spec, resolved, &Layout::of_lambda(), self.inner.config.endpoint_port);
+                driver.spawn(namespaces::start(spec, command, conversation)).await
+            }
+            Driver::Process => self.spawn_process(spec, resolved, conversation).await,
+        };
+        spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
+    }
+
+    async fn spawn_process(
+        &self,
+        spec: &EnvironmentSpec,
+        resolved: &Resolved,
+        conversation: Conversation,
+    ) -> std::io::Result<Spawned> {
+        let scratch = self.inner.config.state_dir.join("environments").join(&spec.id);
+        let (tmp, opt) = scratch::make(&scratch, &spec.layers)?;
+        let layout = Layout {
+            task_root: std::path::absolute(&spec.code)?,
+            runtime_dir: self.inner.bootstraps.dir().to_path_buf(),
+            opt,
+            tmp,
+            moves_interpreter: false,
+        };
+        let command = plan::command(spec, resolved, &layout, self.inner.config.endpoint_port);
+        let memory_bytes = u64::from(spec.memory_mb) * 1024 * 1024;
+        process::spawn(process::Start { command, conversation, working_dir: layout.task_root, scratch, memory_bytes })
+            .await
+    }
+
+    /// Hands connections from inside an environment to the server.
+    fn accept(&self, listener: TcpListener) -> JoinHandle<()> {
+        let connections: Connections = self.inner.config.connections.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                match stream.into_std() {
+                    Ok(stream) => connections(stream),
+                    Err(error) => tracing::debug!(%error, "a function's connection was lost"),
+                }
+            }
+        })
+    }
+}
+
+impl Inner {
+    fn runtimes(&self) -> &[Runtime] {
+        self.runtimes.get_or_init(runtimes::discover)
+    }
+
+    fn remember(&self, id: String, environment: &Environment) {
+        let mut environments = self.lock();
+        environments.retain(|_, environment| environment.upgrade().is_some());
+        environments.insert(id, environment.downgrade());
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, WeakEnvironment>> {
+        self.environments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn open_driver(config: &Config, runtime_dir: &Path) -> Result<(Driver, Option<String>), Error> {
+    if config.isolation == Isolation::Process {
+        return Ok((Driver::Process, None));
+    }
+    match Namespaces::open(config, runtime_dir) {
+        Ok(driver) => Ok((Driver::Namespaces(driver), None)),
+        Err(error) if config.isolation == Isolation::Namespaces => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "functions run as plain processes, which is no isolation boundary");
+            Ok((Driver::Process, Some(error.to_string())))
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_driver(config: &Config, _runtime_dir: &Path) -> Result<(Driver, Option<String>), Error> {
+    let reason = "namespaces exist on Linux only".to_owned();
+    match config.isolation {
+        Isolation::Namespaces => Err(Error::Namespaces { reason }),
+        Isolation::Auto | Isolation::Process => {
+            tracing::warn!("functions run as plain processes, which is no isolation boundary");
+            Ok((Driver::Process, Some(reason)))
+        }
+    }
+}
+
+fn is_id(id: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(allowed)
+}
+
+fn file_error(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+    Error::File { action, path: path.display().to_string(), source }
+}

@@ -1,0 +1,94 @@
+//! What goes into an environment and what comes out of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::FunctionError;
+
+/// Everything that one execution environment is made from.
+#[derive(Clone, Debug)]
+pub struct EnvironmentSpec {
+    /// Unique while the environment lives: letters, digits, `-` and `_`, at most 64.
+    pub id: String,
+    /// The Lambda runtime identifier, such as `python3.12` or `provided.al2023`.
+    pub runtime: String,
+    /// The handler as configured.
+    pub handler: String,
+    /// The unpacked code, seen as `/var/task`. Files must be readable by everyone, as on AWS.
+    pub code: PathBuf,
+    /// Unpacked layers, lowest first, seen merged as `/opt`.
+    pub layers: Vec<PathBuf>,
+    /// The function's variables and those the service sets. The engine adds those that describe
+    /// the environment itself (`_HANDLER`, `LAMBDA_TASK_ROOT`, `PATH`, …) where they are absent.
+    pub variables: BTreeMap<String, String>,
+    /// The memory limit, in MB.
+    pub memory_mb: u32,
+    /// The size of `/tmp`, in MB.
+    pub ephemeral_storage_mb: u32,
+    /// How long the init phase may take; Lambda allows 10 s on demand.
+    pub init_timeout: Duration,
+}
+
+/// One event for an environment.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The request id, a UUID.
+    pub request_id: String,
+    /// The event.
+    pub payload: Bytes,
+    /// The function's ARN as the caller named it.
+    pub function_arn: String,
+    /// The timeout, in real time.
+    pub deadline: Duration,
+    /// The deadline as the function sees it, in milliseconds since the epoch.
+    pub deadline_epoch_ms: i64,
+    /// The `X-Amzn-Trace-Id` header.
+    pub trace_id: String,
+    /// The decoded client context, JSON.
+    pub client_context: Option<String>,
+    /// The Cognito identity, JSON.
+    pub cognito_identity: Option<String>,
+}
+
+/// How an invocation ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The response (JSON bytes of the handler's result), or why there is none.
+    pub result: Result<Bytes, FunctionError>,
+    /// From handing the event over to having the answer.
+    pub duration: Duration,
+    /// The environment's high-water mark so far, in MB, as the REPORT line shows it.
+    pub max_memory_mb: u32,
+    /// Whether the environment can take another invocation.
+    pub reusable: bool,
+}
+
+/// What an environment has used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The high-water mark of memory, in MB.
+    pub max_memory_mb: u32,
+}
+
+/// One line that a function wrote to its standard output or error.
+///
+/// A message that a bootstrap logged as a whole may hold line breaks: it is one log event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The invocation that was running, `None` during init.
+    pub request_id: Option<String>,
+    /// The text without its final line break, at most [`crate::LINE_BYTES_MAX`] bytes.
+    pub text: String,
+}
+
+/// Receives the lines of one environment, in order.
+///
+/// `line` is called while the function's output is read and should return at once; while it does
+/// not, nothing more is read and the function is held back by its pipe (64 KiB).
+pub trait Output: Send + Sync {
+    /// Takes one line.
+    fn line(&self, line: Line);
+}

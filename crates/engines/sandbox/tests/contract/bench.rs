@@ -1,0 +1,144 @@
+//! A sandbox with an endpoint, and functions written on the spot.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sandbox::{
+    Config, Environment, EnvironmentSpec, Invocation, Isolation, Line, Outcome, Output, Sandbox, StartError,
+};
+
+pub struct Bench {
+    pub sandbox: Sandbox,
+    pub dir: tempfile::TempDir,
+    pub lines: Arc<Lines>,
+    next: AtomicU32,
+}
+
+#[derive(Default)]
+pub struct Lines(Mutex<Vec<Line>>);
+
+impl Output for Lines {
+    fn line(&self, line: Line) {
+        self.0.lock().expect("not poisoned").push(line);
+    }
+}
+
+impl Lines {
+    pub fn text(&self) -> String {
+        let lines = self.0.lock().expect("not poisoned");
+        lines.iter().map(|line| format!("{}\n", line.text)).collect()
+    }
+
+    pub fn all(&self) -> Vec<Line> {
+        self.0.lock().expect("not poisoned").clone()
+    }
+}
+
+impl Bench {
+    pub async fn new(isolation: Isolation) -> Bench {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        // Stands for the server: answers every connection with one word.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
+        let endpoint_port = listener.local_addr().expect("address").port();
+        let answer = |mut stream: std::net::TcpStream| {
+            use std::io::Write;
+            stream.write_all(b"endpoint").expect("answer");
+        };
+        std::thread::spawn(move || listener.incoming().flatten().for_each(answer));
+        let mut config = Config::new(dir.path().join("state"), endpoint_port, Arc::new(answer));
+        config.isolation = isolation;
+        config.launcher = Some(env!("CARGO_BIN_EXE_kobel-sandbox-launcher").into());
+        let sandbox = Sandbox::open(config).expect("the driver works on this host");
+        Bench { sandbox, dir, lines: Arc::default(), next: AtomicU32::new(0) }
+    }
+
+    /// A folder of code with these files.
+    pub fn code(&self, files: &[(&str, &str)]) -> PathBuf {
+        let dir = self.dir.path().join(format!("code-{}", self.next.fetch_add(1, Ordering::Relaxed)));
+        for (name, text) in files {
+            let file = dir.join(name);
+            std::fs::create_dir_all(file.parent().expect("parent")).expect("folder");
+            std::fs::write(&file, text).expect("file");
+        }
+        dir
+    }
+
+    pub fn spec(&self, runtime: &str, handler: &str, code: PathBuf) -> EnvironmentSpec {
+        EnvironmentSpec {
+            id: format!("e-{}", self.next.fetch_add(1, Ordering::Relaxed)),
+            runtime: runtime.to_owned(),
+            handler: handler.to_owned(),
+            code,
+            layers: Vec::new(),
+            variables: BTreeMap::from([("AWS_LAMBDA_FUNCTION_NAME".to_owned(), "f".to_owned())]),
+            memory_mb: 256,
+            ephemeral_storage_mb: 512,
+            init_timeout: Duration::from_secs(30),
+        }
+    }
+
+    pub async fn try_start(&self, spec: EnvironmentSpec) -> Result<Environment, StartError> {
+        self.sandbox.start(spec, self.lines.clone()).await
+    }
+
+    pub async fn start(&self, spec: EnvironmentSpec) -> Environment {
+        match self.try_start(spec).await {
+            Ok(environment) => environment,
+            Err(error) => panic!("{error}: {:?}\n{}", error.payload(""), self.lines.text()),
+        }
+    }
+
+    /// A Python function of one file.
+    pub async fn python(&self, text: &str) -> Environment {
+        let code = self.code(&[("app.py", text)]);
+        self.start(self.spec("python3.12", "app.handler", code)).await
+    }
+}
+
+pub fn event(payload: &str) -> Invocation {
+    Invocation {
+        request_id: "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned(),
+        payload: Bytes::copy_from_slice(payload.as_bytes()),
+        function_arn: "arn:aws:lambda:us-east-1:123456789012:function:f".to_owned(),
+        deadline: Duration::from_secs(60),
+        deadline_epoch_ms: 4_102_444_800_000,
+        trace_id: "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0".to_owned(),
+        client_context: None,
+        cognito_identity: None,
+    }
+}
+
+/// The response of an invocation that must succeed.
+pub fn response(outcome: Outcome, lines: &Lines) -> serde_json::Value {
+    match outcome.result {
+        Ok(body) => serde_json::from_slice(&body).expect("JSON"),
+        Err(error) => panic!("{error}: {:?}\n{}", error.payload(""), lines.text()),
+    }
+}
+
+/// The error object of an invocation that must fail.
+pub fn failure(outcome: Outcome) -> serde_json::Value {
+    let error = outcome.result.expect_err("must fail");
+    serde_json::from_slice(&error.payload("8476a536-e9f4-11e8-9739-2dfe598c3fcd")).expect("JSON")
+}
+
+/// Waits for a condition that other processes bring about.
+pub async fn until(what: &str, condition: impl Fn() -> bool) {
+    const ROUNDS_MAX: u32 = 5_000_000;
+    for _ in 0..ROUNDS_MAX {
+        if condition() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("never: {what}");
+}
+
+pub fn make_executable(file: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).expect("permissions");
+}

@@ -1,0 +1,1 @@
+//! The boundary of the namespaces driver.

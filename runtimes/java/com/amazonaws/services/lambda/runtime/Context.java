@@ -1,0 +1,30 @@
+package com.amazonaws.services.lambda.runtime;
+
+/** The invocation and the function, as the handler sees them. */
+public interface Context {
+    String getAwsRequestId();
+
+    String getLogGroupName();
+
+    String getLogStreamName();
+
+    String getFunctionName();
+
+    String getFunctionVersion();
+
+    String getInvokedFunctionArn();
+
+    CognitoIdentity getIdentity();
+
+    ClientContext getClientContext();
+
+    int getRemainingTimeInMillis();
+
+    int getMemoryLimitInMB();
+
+    LambdaLogger getLogger();
+
+    default String getTenantId() {
+        return null;
+    }
+}
