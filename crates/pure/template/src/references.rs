@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::evaluate::function_call;
 use crate::functions::sub;
+use crate::pointer::join;
 
 /// A name that a value uses by `Ref`, `Fn::GetAtt` or `Fn::Sub`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +27,20 @@ pub fn references_under(value: &Value, conditions: Option<&BTreeMap<String, bool
     let mut found = Vec::new();
     collect(value, conditions, &mut found);
     found
+}
+
+/// Where in a value a name is used first, as a JSON pointer.
+pub fn path_of(value: &Value, name: &str) -> Option<String> {
+    if !references(value).iter().any(|reference| reference.name == name) {
+        return None;
+    }
+    let in_entry = |(key, value): (String, &Value)| Some(format!("{}{}", join("", &key), path_of(value, name)?));
+    let inner = match value {
+        Value::Object(entries) => entries.iter().find_map(|(key, value)| in_entry((key.clone(), value))),
+        Value::Array(items) => items.iter().enumerate().find_map(|(index, value)| in_entry((index.to_string(), value))),
+        _ => None,
+    };
+    Some(inner.unwrap_or_default())
 }
 
 fn collect(value: &Value, conditions: Option<&BTreeMap<String, bool>>, found: &mut Vec<Reference>) {

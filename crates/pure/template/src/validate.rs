@@ -8,7 +8,7 @@ use crate::document::Template;
 use crate::error::TemplateError;
 use crate::limits::{LOGICAL_ID_CHARS_MAX, MAPPINGS_MAX, OUTPUTS_MAX, PARAMETERS_MAX, RESOURCES_MAX};
 use crate::pointer::join;
-use crate::references::references;
+use crate::references::{path_of, references};
 use crate::scope::PSEUDO_PARAMETERS;
 
 const SECTIONS: [&str; 11] = [
@@ -177,9 +177,11 @@ pub fn sizes(template: &Template) -> Result<(), TemplateError> {
 pub fn names(template: &Template) -> Result<(), TemplateError> {
     for (id, resource) in &template.resources {
         let path = join("/Resources", id);
-        let mut missing = missing_names(template, &resource.properties);
-        missing.extend(resource.depends_on.iter().filter(|id| !template.resources.contains_key(*id)).cloned());
-        unresolved("Resources", missing, &path)?;
+        let missing = missing_names(template, &resource.properties);
+        let place = missing.first().and_then(|name| path_of(&resource.properties, name));
+        let place = place.map_or_else(|| format!("{path}/DependsOn"), |place| format!("{path}/Properties{place}"));
+        let depends_on = resource.depends_on.iter().filter(|id| !template.resources.contains_key(*id)).cloned();
+        unresolved("Resources", missing.into_iter().chain(depends_on).collect(), &place)?;
         if let Some(name) = resource.condition.as_ref().filter(|name| !template.conditions.contains_key(*name)) {
             let message = format!(
                 "Template format error: Unresolved condition dependency {name} in the Resources block of the template"
