@@ -37,10 +37,7 @@ impl Group {
     /// Makes the folders and writes the limits.
     pub(crate) fn create(&self, limits: &Limits) -> io::Result<()> {
         for dir in self.dirs() {
-            match fs::create_dir(dir) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
+            fs::create_dir_all(dir)?;
         }
         let hard = (limits.memory_bytes + limits.tmp_bytes).to_string();
         if let Some(memory) = &self.memory {

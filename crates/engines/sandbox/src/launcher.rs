@@ -1,7 +1,8 @@
 //! The launcher: the privileged part, a separate program, single-threaded and without async.
 //!
-//! It makes environments when the server asks, reaps them, and reports their end. It ends when the
-//! server's socket closes, and everything that it made ends with it: each environment's first
+//! It makes environments when the server asks, reaps them, and reports their end. When the server
+//! dies its socket closes, whatever killed it; the launcher then kills and removes all that it made.
+//! When the launcher itself is killed the kernel does so: each environment's first
 //! process asks the kernel for SIGKILL on the launcher's death, and is the init of a process
 //! namespace whose processes the kernel kills with it.
 //!
@@ -67,7 +68,6 @@ pub fn launcher_main() -> ! {
 }
 
 fn run() -> io::Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let control = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
     let Some((request, _)) = message::receive::<Request>(&control)? else { return Ok(()) };
     let Request::Prepare { root_dir, runtime_dir, group_name } = request else {
@@ -92,7 +92,11 @@ fn run() -> io::Result<()> {
     })?;
     let result = launcher.serve();
     launcher.end_all();
-    result
+    match result {
+        // The server went away while something was said to it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
 impl Launcher {

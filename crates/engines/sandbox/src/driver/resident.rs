@@ -22,7 +22,10 @@ impl Resident {
 
     /// The high-water mark of the looks so far, the present one included.
     pub(crate) fn max_bytes(&self) -> u64 {
-        let now = tree(self.root_pid).into_iter().map(resident_bytes).sum();
+        let now = match tree(self.root_pid).as_slice() {
+            [single] => resident_bytes(*single),
+            several => several.iter().map(|pid| proportional_bytes(*pid)).sum(),
+        };
         self.max_bytes.fetch_max(now, Ordering::Relaxed).max(now)
     }
 
@@ -55,9 +58,18 @@ pub(crate) fn tree(root_pid: i32) -> Vec<i32> {
 
 fn resident_bytes(pid: i32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let kib = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_whitespace().next()?.parse::<u64>().ok()
-    };
-    (kib("RssAnon:").unwrap_or(0) + kib("RssShmem:").unwrap_or(0)) * 1024
+    bytes(&status, "RssAnon:") + bytes(&status, "RssShmem:")
+}
+
+/// Pages that several processes share after a fork count in part for each.
+fn proportional_bytes(pid: i32) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    bytes(&rollup, "Pss_Anon:") + bytes(&rollup, "Pss_Shmem:")
+}
+
+/// The value in KiB of the line that starts with `name`, as bytes.
+fn bytes(text: &str, name: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
 }

@@ -41,6 +41,11 @@ pub(super) fn drop_privileges() -> io::Result<()> {
     Ok(rustix::thread::set_no_new_privs(true)?)
 }
 
+/// Refuses system calls from now on.
+pub(super) fn load_filter() -> io::Result<()> {
+    sys::load_filter(&seccomp::program())
+}
+
 fn prepare(
     start: &Start,
     output: BorrowedFd<'_>,
@@ -55,7 +60,7 @@ fn prepare(
     sys::set_limit(libc::RLIMIT_NPROC, u64::from(start.limits.pids_max))?;
     sys::set_limit(libc::RLIMIT_CORE, 0)?;
     drop_privileges()?;
-    sys::load_filter(&seccomp::program())?;
+    load_filter()?;
     Ok((arguments, variables))
 }
 

@@ -74,7 +74,7 @@ pub(super) fn run(plan: Plan<'_>) -> ! {
         Ok(Some(runtime)) => {
             sys::close_range(0, plan.leash.as_raw_fd() as u32 - 1);
             sys::close_range(plan.leash.as_raw_fd() as u32 + 1, u32::MAX);
-            if confine::drop_privileges().is_err() {
+            if confine::drop_privileges().and_then(|()| confine::load_filter()).is_err() {
                 sys::leave(1);
             }
             let exit = reap_until(runtime);
@@ -97,6 +97,9 @@ fn set_up(plan: &Plan<'_>) -> io::Result<Vec<TcpListener>> {
     }
     wait_for_permission(&plan.leash)?;
     sys::become_user(INNER_UID, INNER_GID, plan.clear_groups).map_err(at("change the user"))?;
+    // The function has the same user, and must not reach into this process. Its own program can be
+    // looked at again after exec.
+    sys::prctl(libc::PR_SET_DUMPABLE, 0)?;
     sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64)?;
     leave_if_launcher_is_gone(&plan.leash)?;
     rustix::system::sethostname(b"sandbox").map_err(at("set the host name"))?;

@@ -51,7 +51,7 @@ impl Bench {
         std::thread::spawn(move || listener.incoming().flatten().for_each(answer));
         let mut config = Config::new(dir.path().join("state"), endpoint_port, Arc::new(answer));
         config.isolation = isolation;
-        config.launcher = Some(env!("CARGO_BIN_EXE_kobel-sandbox-launcher").into());
+        config.launcher = Some(launcher());
         let sandbox = Sandbox::open(config).expect("the driver works on this host");
         Bench { sandbox, dir, lines: Arc::default(), next: AtomicU32::new(0) }
     }
@@ -97,6 +97,12 @@ impl Bench {
         let code = self.code(&[("app.py", text)]);
         self.start(self.spec("python3.12", "app.handler", code)).await
     }
+}
+
+/// The launcher's program.
+pub fn launcher() -> PathBuf {
+    let named = std::env::var_os("KOBEL_TEST_LAUNCHER");
+    named.map_or_else(|| env!("CARGO_BIN_EXE_kobel-sandbox-launcher").into(), PathBuf::from)
 }
 
 pub fn event(payload: &str) -> Invocation {

@@ -63,3 +63,33 @@ contract! {
     limits:
         kills_when_memory_is_exceeded;
 }
+
+/// The namespaces driver needs no root: the same contract holds for a user without any privilege.
+#[cfg(target_os = "linux")]
+#[test]
+fn unprivileged_users_have_the_same_contract() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::process::Command;
+
+    let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    if !root {
+        // Then this whole run is the proof.
+        assert!(std::env::current_exe().unwrap().exists());
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (suite, launcher) = (dir.path().join("suite"), dir.path().join("launcher"));
+    std::fs::copy(std::env::current_exe().unwrap(), &suite).unwrap();
+    std::fs::copy(bench::launcher(), &launcher).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&suite).args(["namespaces::", "boundary::"]);
+    command
+        .env("KOBEL_TEST_LAUNCHER", &launcher)
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("HOME", "/nonexistent");
+    let output = command.env_remove("JAVA_HOME").env_remove("PYENV_ROOT").current_dir("/").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("namespaces::python::answers_with_the_handlers_result ... ok"), "{text}");
+}

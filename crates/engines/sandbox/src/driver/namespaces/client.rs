@@ -59,8 +59,6 @@ impl Client {
         let (socket, theirs) = pair.map_err(|error| failed(error.into()))?;
         let (answer, answered) = mpsc::channel();
         let kept = settings.clone();
-        // The kernel ties the launcher's death signal to the thread that started it: it must be
-        // one that lives as long as the server.
         let thread = std::thread::Builder::new().name("launcher".to_owned());
         thread.spawn(move || attend(&kept, socket, theirs, &answer)).map_err(failed)?;
         answered.recv().map_err(|_| failed(io::Error::other("it ended without an answer")))?
