@@ -1,0 +1,102 @@
+//! What the service needs of execution environments: started, invoked, frozen, stopped.
+//!
+//! [`Environments`] is the sandbox behind a thin seam, so that the rules around it can be tested without
+//! processes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use sandbox::{EnvironmentSpec, Invocation, Outcome, Output, StartError};
+
+/// Makes environments.
+pub trait Environments: Send + Sync {
+    /// Makes one and runs its init phase.
+    fn start<'a>(
+        &'a self,
+        spec: EnvironmentSpec,
+        output: Arc<dyn Output>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Environment>, StartError>>;
+}
+
+/// One execution environment; it takes one event at a time. Dropping it ends it.
+pub trait Environment: Send + Sync {
+    fn init_duration(&self) -> Duration;
+    fn invoke<'a>(&'a self, event: Event) -> BoxFuture<'a, Outcome>;
+    fn freeze<'a>(&'a self) -> BoxFuture<'a, ()>;
+    fn thaw<'a>(&'a self) -> BoxFuture<'a, ()>;
+    fn stop<'a>(&'a self) -> BoxFuture<'a, ()>;
+    fn is_alive(&self) -> bool;
+}
+
+/// An event for an environment, whose deadline counts from the hand-over.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub request_id: String,
+    pub payload: Bytes,
+    /// The function's ARN as the caller named it.
+    pub function_arn: String,
+    /// What is left of the function's timeout, in real time.
+    pub timeout: Duration,
+    /// The `X-Amzn-Trace-Id` header.
+    pub trace_id: String,
+    /// The decoded client context, JSON.
+    pub client_context: Option<String>,
+}
+
+impl Environments for sandbox::Sandbox {
+    fn start<'a>(
+        &'a self,
+        spec: EnvironmentSpec,
+        output: Arc<dyn Output>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Environment>, StartError>> {
+        Box::pin(async move {
+            let environment = sandbox::Sandbox::start(self, spec, output).await?;
+            Ok(Arc::new(environment) as Arc<dyn Environment>)
+        })
+    }
+}
+
+impl Environment for sandbox::Environment {
+    fn init_duration(&self) -> Duration {
+        sandbox::Environment::init_duration(self)
+    }
+
+    fn invoke<'a>(&'a self, event: Event) -> BoxFuture<'a, Outcome> {
+        let invocation = Invocation {
+            deadline_epoch_ms: deadline_epoch_ms(event.timeout),
+            request_id: event.request_id,
+            payload: event.payload,
+            function_arn: event.function_arn,
+            deadline: event.timeout,
+            trace_id: event.trace_id,
+            client_context: event.client_context,
+            cognito_identity: None,
+        };
+        Box::pin(sandbox::Environment::invoke(self, invocation))
+    }
+
+    fn freeze<'a>(&'a self) -> BoxFuture<'a, ()> {
+        Box::pin(sandbox::Environment::freeze(self))
+    }
+
+    fn thaw<'a>(&'a self) -> BoxFuture<'a, ()> {
+        Box::pin(sandbox::Environment::thaw(self))
+    }
+
+    fn stop<'a>(&'a self) -> BoxFuture<'a, ()> {
+        Box::pin(sandbox::Environment::stop(self))
+    }
+
+    fn is_alive(&self) -> bool {
+        sandbox::Environment::is_alive(self)
+    }
+}
+
+/// The deadline by the host's time, which is what the function compares it with.
+#[expect(clippy::disallowed_methods, reason = "the deadline of a real process, which reads the host's time")]
+fn deadline_epoch_ms(timeout: Duration) -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from((now + timeout).as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,197 @@
+//! What functions say: their lines and the platform's go to CloudWatch Logs, to whoever follows, and into the
+//! tail that an invocation may ask for.
+//!
+//! Invariants: nothing here makes an invocation wait; lines of an environment keep their order; what waits to be
+//! written is bounded, and what does not fit is counted and said.
+
+mod platform;
+mod tail;
+mod writer;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use base::{Scope, Timestamp};
+use fabric::Fabric;
+use sandbox::Line;
+use tokio::sync::broadcast;
+
+pub use platform::{Level, Platform, Report, Status};
+use tail::Tail;
+use writer::{Entry, Stream, Writer};
+
+/// How far a follower may fall behind before it misses lines.
+const FOLLOWER_BEHIND_MAX: usize = 4_096;
+
+/// The output of all functions. Cheap to clone.
+#[derive(Clone)]
+pub struct Logs {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    fabric: Fabric,
+    writer: Writer,
+    followers: broadcast::Sender<Arc<LogLine>>,
+}
+
+/// One line, as a follower gets it.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    pub scope: Scope,
+    pub function: String,
+    pub version: String,
+    pub log_group: String,
+    pub log_stream: String,
+    pub at: Timestamp,
+    /// The invocation during which it was written; `None` during init.
+    pub request_id: Option<String>,
+    /// Whether the platform wrote it, not the function.
+    pub platform: bool,
+    /// Without its final line break.
+    pub message: String,
+}
+
+/// Whose output a stream is, and how it is written.
+#[derive(Clone, Debug)]
+pub struct StreamSpec {
+    pub scope: Scope,
+    pub function: String,
+    pub version: String,
+    pub log_group: String,
+    pub log_stream: String,
+    pub format: Format,
+}
+
+/// How a function's log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    /// One object a line, of at least these levels.
+    Json { application: Level, system: Level },
+}
+
+/// The output of one environment.
+pub struct LogStream {
+    logs: Logs,
+    spec: StreamSpec,
+    stream: Arc<Stream>,
+    tail: Mutex<Tail>,
+}
+
+impl Logs {
+    pub fn new(fabric: Fabric) -> Logs {
+        let writer = Writer::start(fabric.clone());
+        Logs { inner: Arc::new(Inner { fabric, writer, followers: broadcast::channel(FOLLOWER_BEHIND_MAX).0 }) }
+    }
+
+    /// Lines as they come, of all functions.
+    pub fn follow(&self) -> broadcast::Receiver<Arc<LogLine>> {
+        self.inner.followers.subscribe()
+    }
+
+    /// Returns when all lines up to now are written.
+    pub async fn flush(&self) {
+        self.inner.writer.flush().await;
+    }
+
+    /// The output of a new environment.
+    pub fn open(&self, spec: StreamSpec) -> Arc<LogStream> {
+        let stream = Stream::new(spec.scope.clone(), spec.log_group.clone(), spec.log_stream.clone());
+        Arc::new(LogStream { logs: self.clone(), stream: Arc::new(stream), spec, tail: Mutex::default() })
+    }
+}
+
+impl LogStream {
+    /// From now on lines belong to the tail of a new invocation.
+    pub fn begin_tail(&self) {
+        self.tail().clear();
+    }
+
+    /// The end of what was written since [`LogStream::begin_tail`], at most 4 KB.
+    pub fn take_tail(&self) -> Vec<u8> {
+        self.tail().take()
+    }
+
+    pub fn platform(&self, request_id: Option<&str>, line: &Platform<'_>) {
+        let now = self.logs.inner.fabric.now();
+        let message = match self.spec.format {
+            Format::Text => Some(line.text()),
+            Format::Json { system, .. } => line.json(now, system),
+        };
+        if let Some(message) = message {
+            self.emit(now, request_id, message, true);
+        }
+    }
+
+    /// A line about an invocation that AWS writes between the function's own and END.
+    pub fn note(&self, request_id: &str, message: String) {
+        if self.spec.format == Format::Text {
+            self.emit(self.logs.inner.fabric.now(), Some(request_id), message, true);
+        }
+    }
+
+    fn emit(&self, at: Timestamp, request_id: Option<&str>, message: String, platform: bool) {
+        self.tail().push(message.as_bytes());
+        let StreamSpec { scope, function, version, log_group, log_stream, .. } = &self.spec;
+        if self.logs.inner.followers.receiver_count() > 0 {
+            let line = LogLine {
+                scope: scope.clone(),
+                function: function.clone(),
+                version: version.clone(),
+                log_group: log_group.clone(),
+                log_stream: log_stream.clone(),
+                at,
+                request_id: request_id.map(str::to_owned),
+                platform,
+                message: message.trim_end_matches('\n').to_owned(),
+            };
+            // The last follower may just have left.
+            let _ = self.logs.inner.followers.send(Arc::new(line));
+        }
+        self.logs.inner.writer.write(Entry { stream: self.stream.clone(), at, message });
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl sandbox::Output for LogStream {
+    fn line(&self, line: Line) {
+        if let Format::Json { application, .. } = self.spec.format
+            && level_of(&line.text) < application
+        {
+            return;
+        }
+        let now = self.logs.inner.fabric.now();
+        self.emit(now, line.request_id.as_deref(), line.text + "\n", false);
+    }
+}
+
+/// The level of a line in a JSON log: what its `level` says, `INFO` where it says none.
+fn level_of(line: &str) -> Level {
+    let level = || {
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
+        Level::parse(object.get("level")?.as_str()?)
+    };
+    level().unwrap_or(Level::Info)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_a_level_is_information() {
+        let cases = [
+            ("plain", Level::Info),
+            ("{\"level\":\"debug\"}", Level::Debug),
+            ("{\"level\":\"ERROR\",\"message\":1}", Level::Error),
+            ("{\"level\":\"loud\"}", Level::Info),
+            ("{\"level\":3}", Level::Info),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(level_of(line), expected, "{line}");
+        }
+    }
+}

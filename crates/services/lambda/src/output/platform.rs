@@ -1,0 +1,174 @@
+//! The lines that the platform itself writes to a function's log, as text and as JSON.
+
+use std::time::Duration;
+
+use base::Timestamp;
+use serde_json::{Value, json};
+
+/// What the platform has to say.
+#[derive(Clone, Debug)]
+pub enum Platform<'a> {
+    InitStart { function: &'a str, version: &'a str, runtime: &'a str, runtime_arn: &'a str },
+    /// Init failed: in its own phase (`init`), or when it was repeated as part of an invocation (`invoke`).
+    InitReport { phase: &'static str, duration: Duration, error_type: &'a str },
+    Start { request_id: &'a str, version: &'a str },
+    End { request_id: &'a str },
+    Report(Report<'a>),
+}
+
+/// How an invocation went.
+#[derive(Clone, Debug)]
+pub struct Report<'a> {
+    pub request_id: &'a str,
+    pub duration: Duration,
+    /// Set for the invocation for which the environment was made.
+    pub init_duration: Option<Duration>,
+    pub memory_mb: u32,
+    pub max_memory_mb: u32,
+    pub status: Status<'a>,
+}
+
+/// AWS's status of an invocation, as far as the REPORT line shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status<'a> {
+    Success,
+    /// The handler raised an error: only JSON logs show it.
+    HandlerError(&'a str),
+    Timeout,
+    Failure(&'a str),
+}
+
+/// How severe a line is; JSON logs are filtered by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Fatal,
+}
+
+impl Level {
+    /// Reads a level's name in any case.
+    pub fn parse(name: &str) -> Option<Level> {
+        Some(match name.to_ascii_uppercase().as_str() {
+            "TRACE" => Level::Trace,
+            "DEBUG" => Level::Debug,
+            "INFO" => Level::Info,
+            "WARN" => Level::Warn,
+            "ERROR" => Level::Error,
+            "FATAL" => Level::Fatal,
+            _ => return None,
+        })
+    }
+}
+
+impl Report<'_> {
+    /// What AWS bills, init counted, in whole milliseconds.
+    pub fn billed_ms(&self) -> u128 {
+        let total = self.duration + self.init_duration.unwrap_or_default();
+        total.as_micros().div_ceil(1_000)
+    }
+}
+
+impl Platform<'_> {
+    /// The line of a text log, with its line break.
+    pub fn text(&self) -> String {
+        match self {
+            Platform::InitStart { runtime, runtime_arn, .. } => {
+                format!("INIT_START Runtime Version: {runtime}\tRuntime Version ARN: {runtime_arn}\n")
+            }
+            Platform::InitReport { phase, duration, error_type } => {
+                let status = match *error_type {
+                    "Sandbox.Timedout" => "timeout".to_owned(),
+                    other => format!("error\tError Type: {other}"),
+                };
+                format!("INIT_REPORT Init Duration: {} ms\tPhase: {phase}\tStatus: {status}\n", ms(*duration))
+            }
+            Platform::Start { request_id, version } => format!("START RequestId: {request_id} Version: {version}\n"),
+            Platform::End { request_id } => format!("END RequestId: {request_id}\n"),
+            Platform::Report(report) => report.text(),
+        }
+    }
+
+    /// The line of a JSON log, unless it is less severe than `least` or has no such form.
+    pub fn json(&self, now: Timestamp, least: Level) -> Option<String> {
+        let (level, kind, record) = match self {
+            Platform::InitStart { function, version, runtime, runtime_arn } => (
+                Level::Info,
+                "platform.initStart",
+                json!({"initializationType": "on-demand", "phase": "init", "runtimeVersion": runtime,
+                    "runtimeVersionArn": runtime_arn, "functionName": function, "functionVersion": version}),
+            ),
+            Platform::InitReport { phase, duration, error_type } => {
+                let status = if *error_type == "Sandbox.Timedout" { "timeout" } else { "error" };
+                let record = json!({"initializationType": "on-demand", "phase": phase, "status": status,
+                    "errorType": error_type, "metrics": {"durationMs": rounded_ms(*duration)}});
+                (Level::Warn, "platform.initReport", record)
+            }
+            Platform::Start { request_id, version } => {
+                (Level::Info, "platform.start", json!({"requestId": request_id, "version": version}))
+            }
+            Platform::End { .. } => return None,
+            Platform::Report(report) => {
+                let level = if report.status == Status::Success { Level::Info } else { Level::Warn };
+                (level, "platform.report", report.record())
+            }
+        };
+        (level >= least).then(|| format!("{}\n", json!({"time": now.iso8601(), "type": kind, "record": record})))
+    }
+}
+
+impl Report<'_> {
+    fn text(&self) -> String {
+        let Report { request_id, duration, memory_mb, max_memory_mb, .. } = self;
+        let mut line = format!(
+            "REPORT RequestId: {request_id}\tDuration: {} ms\tBilled Duration: {} ms\tMemory Size: {memory_mb} MB\t\
+             Max Memory Used: {max_memory_mb} MB\t",
+            ms(*duration),
+            self.billed_ms(),
+        );
+        if let Some(init) = self.init_duration {
+            line += &format!("Init Duration: {} ms\t", ms(init));
+        }
+        match self.status {
+            Status::Success | Status::HandlerError(_) => {}
+            Status::Timeout => line += "Status: timeout",
+            Status::Failure(error_type) => line += &format!("Status: error\tError Type: {error_type}"),
+        }
+        line.push('\n');
+        line
+    }
+
+    fn record(&self) -> Value {
+        let (status, error_type) = match self.status {
+            Status::Success => ("success", None),
+            Status::HandlerError(error_type) => ("error", Some(error_type)),
+            Status::Timeout => ("timeout", None),
+            Status::Failure(error_type) => ("failure", Some(error_type)),
+        };
+        let mut metrics = json!({"durationMs": rounded_ms(self.duration),
+            "billedDurationMs": u64::try_from(self.billed_ms()).unwrap_or(u64::MAX),
+            "memorySizeMB": self.memory_mb, "maxMemoryUsedMB": self.max_memory_mb});
+        if let Some(init) = self.init_duration {
+            metrics["initDurationMs"] = rounded_ms(init).into();
+        }
+        let mut record = json!({"requestId": self.request_id, "metrics": metrics, "status": status});
+        if let Some(error_type) = error_type {
+            record["errorType"] = error_type.into();
+        }
+        record
+    }
+}
+
+fn ms(duration: Duration) -> String {
+    format!("{:.2}", duration.as_secs_f64() * 1_000.0)
+}
+
+fn rounded_ms(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests;

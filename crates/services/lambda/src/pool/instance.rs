@@ -1,0 +1,36 @@
+use std::sync::Arc;
+
+use base::Timestamp;
+use fabric::{Session, Sessions};
+
+use crate::environment::Environment;
+use crate::output::LogStream;
+
+/// An execution environment with what belongs to it: the role's session and the log stream.
+pub struct Instance {
+    pub environment: Arc<dyn Environment>,
+    pub memory_mb: u32,
+    pub started: Timestamp,
+    pub log: Arc<LogStream>,
+    pub credentials: Credentials,
+}
+
+/// The session whose credentials the environment's variables hold; closed when dropped.
+pub struct Credentials {
+    pub session: Arc<Session>,
+    pub access_key: String,
+    pub sessions: Arc<Sessions>,
+}
+
+impl Instance {
+    /// Ends the environment and returns when nothing of it runs.
+    pub async fn end(self) {
+        self.environment.stop().await;
+    }
+}
+
+impl Drop for Credentials {
+    fn drop(&mut self) {
+        self.sessions.close(&self.access_key);
+    }
+}
