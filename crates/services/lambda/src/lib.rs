@@ -1,1 +1,7 @@
-//! kobel-lambda
+//! AWS Lambda: functions, versions and aliases; their invocation, synchronous, asynchronous and by event source
+//! mappings; concurrency, logs and metrics.
+//!
+//! Invariants: a synchronous invocation touches no disk and waits for no lock of the control plane; an event that was
+//! accepted is a delivery on disk; a version's code is checked and unpacked before the version can be invoked.
+
+mod registry;

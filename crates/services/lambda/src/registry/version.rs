@@ -1,0 +1,114 @@
+use std::collections::BTreeMap;
+
+use base::{Scope, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The version that changes: the code and configuration as they are now.
+pub const LATEST: &str = "$LATEST";
+
+/// What an invocation runs: one version's code and configuration. It never changes; a change of the function
+/// makes another `Version`, with a new [`Version::revision`] where it concerns execution environments.
+///
+/// A version of the registry is always usable (`Active`): its code is checked and unpacked before it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Version {
+    #[serde(skip)]
+    pub scope: Scope,
+    #[serde(skip)]
+    pub function_name: String,
+    /// The function's ARN without a qualifier.
+    #[serde(skip)]
+    pub arn: String,
+    /// `$LATEST`, or a number: `7`.
+    pub version: String,
+    /// Changes with code and configuration, and only with them: environments of another revision are stale.
+    pub revision: String,
+    /// AWS's `RevisionId`, which changes with policies and tags too.
+    pub revision_id: String,
+    /// The execution role's ARN.
+    pub role: String,
+    /// The runtime identifier; absent for images.
+    pub runtime: Option<String>,
+    /// Absent for images.
+    pub handler: Option<String>,
+    pub package: Package,
+    /// In the order in which they are laid over each other, the lowest first.
+    pub layers: Vec<Layer>,
+    /// The environment variables; absent if they were never set.
+    pub environment: Option<BTreeMap<String, String>>,
+    pub memory_mb: u32,
+    pub timeout_s: u32,
+    pub ephemeral_storage_mb: u32,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    pub description: String,
+    /// The ARN of a queue or topic for events that are given up.
+    pub dead_letter_target: Option<String>,
+    /// `PassThrough` or `Active`.
+    pub tracing_mode: String,
+    pub logging: Logging,
+    /// `None` or `PublishedVersions`.
+    pub snap_start: String,
+    /// Kept and shown; Kobel does not place functions in networks.
+    pub vpc: Option<Vpc>,
+    /// Kept and shown; Kobel keeps environment variables as they are.
+    pub kms_key_arn: Option<String>,
+    pub last_modified: Timestamp,
+}
+
+/// A deployment package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// SHA-256 of the archive, in base64: `CodeSha256`.
+    pub sha256: String,
+    /// Size of the archive, in bytes: `CodeSize`.
+    pub size: u64,
+    /// The blob that holds the archive.
+    pub blob: String,
+}
+
+/// A layer version as a function uses it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    /// The layer version's ARN.
+    pub arn: String,
+    pub package: Package,
+}
+
+/// Where a function's log goes, and how it is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logging {
+    /// `Text` or `JSON`.
+    pub format: String,
+    /// The log group's name.
+    pub group: String,
+    /// Only with the format `JSON`.
+    pub application_level: Option<String>,
+    /// Only with the format `JSON`.
+    pub system_level: Option<String>,
+}
+
+/// The network configuration, as it was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vpc {
+    pub subnet_ids: Vec<String>,
+    pub security_group_ids: Vec<String>,
+    pub ipv6_allowed: bool,
+}
+
+impl Version {
+    /// The ARN with the version: `…:function:resize:$LATEST`.
+    pub fn qualified_arn(&self) -> String {
+        format!("{}:{}", self.arn, self.version)
+    }
+
+    pub fn is_latest(&self) -> bool {
+        self.version == LATEST
+    }
+}
+
+impl Logging {
+    pub fn is_json(&self) -> bool {
+        self.format == "JSON"
+    }
+}
