@@ -1,4 +1,5 @@
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -8,14 +9,15 @@ use crate::Error;
 
 /// A body that is not held in memory: the object of a PutObject, of a GetObject, a streamed response.
 pub struct ByteStream {
-    chunks: BoxStream<'static, Result<Bytes, Error>>,
+    /// The lock is never contended: it only makes the stream shareable, as the circumstances of a call must be.
+    chunks: Mutex<BoxStream<'static, Result<Bytes, Error>>>,
     length: Option<u64>,
 }
 
 impl ByteStream {
     /// `length` is the number of bytes where it is known ahead.
     pub fn new(chunks: impl Stream<Item = Result<Bytes, Error>> + Send + 'static, length: Option<u64>) -> ByteStream {
-        ByteStream { chunks: chunks.boxed(), length }
+        ByteStream { chunks: Mutex::new(chunks.boxed()), length }
     }
 
     pub fn empty() -> ByteStream {
@@ -29,7 +31,7 @@ impl ByteStream {
 
     /// The next chunk; `None` at the end.
     pub async fn chunk(&mut self) -> Option<Result<Bytes, Error>> {
-        self.chunks.next().await
+        self.chunks.get_mut().unwrap_or_else(PoisonError::into_inner).next().await
     }
 
     /// The whole body if it has at most `bytes_max` bytes; `None` if it has more.
@@ -61,7 +63,7 @@ impl Stream for ByteStream {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.chunks.poll_next_unpin(context)
+        self.chunks.get_mut().unwrap_or_else(PoisonError::into_inner).poll_next_unpin(context)
     }
 }
 
