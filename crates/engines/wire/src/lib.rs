@@ -8,17 +8,27 @@
 
 mod api;
 mod call;
+pub mod checksum;
 mod convert;
+mod detect;
 mod error;
+mod parameters;
+mod read;
 pub mod schema;
+mod services;
 mod shaped;
+pub mod sigv4;
 mod stream;
 mod value;
 
 pub use api::{Api, ApiBuilder};
 pub use call::{Call, Caller, Reply};
 pub use convert::{Document, FromValue, IntoValue, Members};
+pub use detect::{Detected, Head, Labels, Refusal, detect};
 pub use error::{Error, Fault};
+pub use parameters::Parameters;
+pub use read::{Notice, Parts, Unreadable, read, streams};
+pub use services::Services;
 pub use shaped::{Operation, Shaped, Unshaped};
 pub use stream::ByteStream;
 pub use value::{Fields, Value};
