@@ -3,12 +3,28 @@
 //! [`Environments`] is the sandbox behind a thin seam, so that the rules around it can be tested without
 //! processes.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use sandbox::{EnvironmentSpec, Invocation, Outcome, Output, StartError};
+
+use crate::registry::Version;
+
+/// Where the unpacked code of versions is.
+pub trait Code: Send + Sync {
+    fn folders<'a>(&'a self, version: &'a Version) -> BoxFuture<'a, Result<Folders, wire::Error>>;
+}
+
+/// Unpacked packages of a version.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    pub code: PathBuf,
+    /// The lowest first.
+    pub layers: Vec<PathBuf>,
+}
 
 /// Makes environments.
 pub trait Environments: Send + Sync {

@@ -14,6 +14,7 @@ use base::Timestamp;
 use clock::Clock;
 use tokio::sync::Notify;
 
+use crate::registry::Version;
 pub use instance::{Credentials, Instance};
 
 /// How long an environment is kept without an invocation.
@@ -21,11 +22,17 @@ const IDLE_MAX: Duration = Duration::from_secs(15 * 60);
 /// How long an environment is used at all.
 const LIFETIME_MAX: Duration = Duration::from_secs(4 * 3600);
 
-/// What an environment was made for: a version's ARN, and the revision of code and configuration.
+/// What an environment was made for: a version in one revision of its code and configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    pub version: String,
-    pub revision: String,
+    version: String,
+    revision: String,
+}
+
+impl Key {
+    pub fn of(version: &Version) -> Key {
+        Key { version: version.qualified_arn(), revision: version.revision.clone() }
+    }
 }
 
 /// See the module's documentation. Cheap to clone.
@@ -94,7 +101,8 @@ impl Pool {
 
     /// Takes an environment back after an invocation, or ends it where it has served its time or its revision
     /// is no longer `current`.
-    pub async fn give(&self, key: Key, instance: Instance, current: bool) {
+    pub async fn give(&self, instance: Instance, current: bool) {
+        let key = Key::of(&instance.version);
         let now = self.inner.clock.now();
         let old = now.since(instance.started) >= LIFETIME_MAX;
         if !current || old || !instance.environment.is_alive() {
@@ -108,10 +116,9 @@ impl Pool {
         }
     }
 
-    /// Ends what is idle of a version's other revisions than `current` (of all, where it is `None`).
-    pub async fn retire(&self, version: &str, current: Option<&str>) {
-        let stale = |idle: &Idle| idle.key.version == version && Some(idle.key.revision.as_str()) != current;
-        let retired = self.inner.lock().remove_where(stale);
+    /// Ends what is idle of versions that are no longer `current`.
+    pub async fn retire(&self, current: impl Fn(&Version) -> bool) {
+        let retired = self.inner.lock().remove_where(|idle| !current(&idle.instance.version));
         for instance in retired {
             instance.end().await;
         }
@@ -163,7 +170,7 @@ impl State {
             self.stacks.remove(key);
         }
         let idle = self.idle.remove(&place).expect("a place on a stack is taken");
-        self.idle_memory_mb -= u64::from(idle.instance.memory_mb);
+        self.idle_memory_mb -= u64::from(idle.instance.version.memory_mb);
         Some(idle.instance)
     }
 
@@ -174,7 +181,7 @@ impl State {
         }
         let place = self.next_place;
         self.next_place += 1;
-        self.idle_memory_mb += u64::from(instance.memory_mb);
+        self.idle_memory_mb += u64::from(instance.version.memory_mb);
         self.stacks.entry(key.clone()).or_default().push(place);
         self.idle.insert(place, Idle { key, since, instance });
         let mut too_many = Vec::new();
@@ -192,7 +199,7 @@ impl State {
 
     fn remove(&mut self, place: u64) -> Option<Instance> {
         let idle = self.idle.remove(&place)?;
-        self.idle_memory_mb -= u64::from(idle.instance.memory_mb);
+        self.idle_memory_mb -= u64::from(idle.instance.version.memory_mb);
         if let Some(stack) = self.stacks.get_mut(&idle.key) {
             stack.retain(|other| *other != place);
             if stack.is_empty() {

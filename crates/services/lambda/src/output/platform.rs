@@ -25,17 +25,20 @@ pub struct Report<'a> {
     pub init_duration: Option<Duration>,
     pub memory_mb: u32,
     pub max_memory_mb: u32,
-    pub status: Status<'a>,
+    pub status: Status,
+    /// Set where it failed.
+    pub error_type: Option<&'a str>,
 }
 
 /// AWS's status of an invocation, as far as the REPORT line shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status<'a> {
+pub enum Status {
     Success,
     /// The handler raised an error: only JSON logs show it.
-    HandlerError(&'a str),
+    HandlerError,
     Timeout,
-    Failure(&'a str),
+    /// The runtime ended, or the platform ended it.
+    Failure,
 }
 
 /// How severe a line is; JSON logs are filtered by it.
@@ -133,20 +136,22 @@ impl Report<'_> {
             line += &format!("Init Duration: {} ms\t", ms(init));
         }
         match self.status {
-            Status::Success | Status::HandlerError(_) => {}
+            Status::Success | Status::HandlerError => {}
             Status::Timeout => line += "Status: timeout",
-            Status::Failure(error_type) => line += &format!("Status: error\tError Type: {error_type}"),
+            Status::Failure => {
+                line += &format!("Status: error\tError Type: {}", self.error_type.unwrap_or("Runtime.Unknown"));
+            }
         }
         line.push('\n');
         line
     }
 
     fn record(&self) -> Value {
-        let (status, error_type) = match self.status {
-            Status::Success => ("success", None),
-            Status::HandlerError(error_type) => ("error", Some(error_type)),
-            Status::Timeout => ("timeout", None),
-            Status::Failure(error_type) => ("failure", Some(error_type)),
+        let status = match self.status {
+            Status::Success => "success",
+            Status::HandlerError => "error",
+            Status::Timeout => "timeout",
+            Status::Failure => "failure",
         };
         let mut metrics = json!({"durationMs": rounded_ms(self.duration),
             "billedDurationMs": u64::try_from(self.billed_ms()).unwrap_or(u64::MAX),
@@ -155,7 +160,7 @@ impl Report<'_> {
             metrics["initDurationMs"] = rounded_ms(init).into();
         }
         let mut record = json!({"requestId": self.request_id, "metrics": metrics, "status": status});
-        if let Some(error_type) = error_type {
+        if let Some(error_type) = self.error_type {
             record["errorType"] = error_type.into();
         }
         record

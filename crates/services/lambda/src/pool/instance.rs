@@ -5,11 +5,12 @@ use fabric::{Session, Sessions};
 
 use crate::environment::Environment;
 use crate::output::LogStream;
+use crate::registry::Version;
 
 /// An execution environment with what belongs to it: the role's session and the log stream.
 pub struct Instance {
     pub environment: Arc<dyn Environment>,
-    pub memory_mb: u32,
+    pub version: Arc<Version>,
     pub started: Timestamp,
     pub log: Arc<LogStream>,
     pub credentials: Credentials,

@@ -1,6 +1,6 @@
 use super::*;
 
-fn report(status: Status<'static>, init: Option<u64>) -> Report<'static> {
+fn report(status: Status, error_type: Option<&'static str>, init: Option<u64>) -> Report<'static> {
     Report {
         request_id: "r",
         duration: Duration::from_micros(3_014),
@@ -8,6 +8,7 @@ fn report(status: Status<'static>, init: Option<u64>) -> Report<'static> {
         memory_mb: 128,
         max_memory_mb: 36,
         status,
+        error_type,
     }
 }
 
@@ -17,19 +18,19 @@ fn text_lines_are_those_of_aws() {
         (Platform::Start { request_id: "r", version: "$LATEST" }, "START RequestId: r Version: $LATEST\n"),
         (Platform::End { request_id: "r" }, "END RequestId: r\n"),
         (
-            Platform::Report(report(Status::Success, None)),
+            Platform::Report(report(Status::Success, None, None)),
             "REPORT RequestId: r\tDuration: 3.01 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t\n",
         ),
         (
-            Platform::Report(report(Status::HandlerError("ValueError"), Some(110_100))),
+            Platform::Report(report(Status::HandlerError, Some("ValueError"), Some(110_100))),
             "REPORT RequestId: r\tDuration: 3.01 ms\tBilled Duration: 114 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\tInit Duration: 110.10 ms\t\n",
         ),
         (
-            Platform::Report(report(Status::Timeout, None)),
+            Platform::Report(report(Status::Timeout, Some("Sandbox.Timedout"), None)),
             "REPORT RequestId: r\tDuration: 3.01 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\tStatus: timeout\n",
         ),
         (
-            Platform::Report(report(Status::Failure("Runtime.ExitError"), None)),
+            Platform::Report(report(Status::Failure, Some("Runtime.ExitError"), None)),
             "REPORT RequestId: r\tDuration: 3.01 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\tStatus: error\tError Type: Runtime.ExitError\n",
         ),
         (
@@ -63,7 +64,7 @@ fn json_lines_are_filtered_by_level() {
     let parse = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     assert_eq!(parse(&line), parse(expected));
     assert!(start.json(Timestamp::EPOCH, Level::Warn).is_none());
-    let failed = Platform::Report(report(Status::Failure("Runtime.ExitError"), None));
+    let failed = Platform::Report(report(Status::Failure, Some("Runtime.ExitError"), None));
     let line = parse(&failed.json(Timestamp::EPOCH, Level::Warn).expect("a line"));
     assert_eq!(line["record"]["status"], "failure");
     assert_eq!(line["record"]["metrics"]["billedDurationMs"], 4);

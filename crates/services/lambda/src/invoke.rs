@@ -1,0 +1,194 @@
+//! The synchronous path: admission, an environment, the function, and what is told of it.
+//!
+//! Invariants: no disk and no lock across a wait; what was begun ends even if the caller goes away; a function's
+//! fault is a result ([`Invoked::error_type`]), the service's own is an error ([`Refused`]).
+
+mod execution;
+mod measures;
+mod specification;
+
+use std::sync::Arc;
+
+use base::Trace;
+use bytes::Bytes;
+use fabric::Fabric;
+use tokio::sync::watch;
+
+use crate::admission::{Admission, Limits, Throttle};
+use crate::environment::{Code, Environments};
+use crate::output::Logs;
+use crate::pool::Pool;
+use crate::registry::{Registry, Resolved};
+use execution::Execution;
+pub(crate) use measures::Measures;
+
+/// How invocations run on this host.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where functions reach Kobel: the value of `AWS_ENDPOINT_URL`.
+    pub endpoint: String,
+    /// Concurrent executions of an account in a region.
+    pub account_concurrency: u32,
+    /// The sum of the memory sizes of environments that are kept idle, in MB.
+    pub idle_memory_mb_max: u64,
+}
+
+/// Runs functions. Cheap to clone.
+#[derive(Clone)]
+pub struct Invoker {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) fabric: Fabric,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) code: Arc<dyn Code>,
+    pub(crate) environments: Arc<dyn Environments>,
+    pub(crate) admission: Admission,
+    pub(crate) pool: Pool,
+    pub(crate) logs: Logs,
+    pub(crate) config: Config,
+    /// How many invocations run.
+    running: watch::Sender<usize>,
+}
+
+/// One invocation.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub request_id: String,
+    pub resolved: Resolved,
+    /// JSON.
+    pub payload: Bytes,
+    /// What caused it.
+    pub trace: Trace,
+    /// The decoded client context, JSON.
+    pub client_context: Option<String>,
+}
+
+/// How a function that ran has ended.
+#[derive(Clone, Debug)]
+pub struct Invoked {
+    /// The handler's result, or the error as JSON.
+    pub payload: Bytes,
+    /// Set where the function failed.
+    pub error_type: Option<String>,
+    pub executed_version: String,
+    /// The last 4 KB of its log.
+    pub log_tail: Vec<u8>,
+    /// The invocation itself, as the cause of what follows from it.
+    pub trace: Trace,
+}
+
+/// Why a function did not run.
+#[derive(Clone, Debug)]
+pub enum Refused {
+    Throttled(Throttle),
+    /// The service's fault; another attempt may succeed.
+    System(wire::Error),
+}
+
+impl Refused {
+    pub fn into_error(self) -> wire::Error {
+        match self {
+            Refused::Throttled(throttle) => throttle.into_error(),
+            Refused::System(error) => error,
+        }
+    }
+}
+
+impl Invoker {
+    pub fn new(
+        fabric: Fabric,
+        registry: Arc<Registry>,
+        code: Arc<dyn Code>,
+        environments: Arc<dyn Environments>,
+        logs: Logs,
+        config: Config,
+    ) -> Invoker {
+        let pool = Pool::new(fabric.clock.clone(), config.idle_memory_mb_max);
+        let inner = Arc::new(Inner {
+            fabric,
+            registry,
+            code,
+            environments,
+            admission: Admission::default(),
+            pool,
+            logs,
+            config,
+            running: watch::Sender::new(0),
+        });
+        tokio::spawn(retire_stale(Arc::downgrade(&inner), inner.registry.changes()));
+        Invoker { inner }
+    }
+
+    /// Runs a function and waits for its end. It runs to its end even if this future is dropped.
+    pub async fn invoke(&self, request: Request) -> Result<Invoked, Refused> {
+        let inner = self.inner.clone();
+        let version = &request.resolved.version;
+        let limits = inner.limits(&request.resolved);
+        let measures = Measures::of(&inner.fabric, &request.resolved);
+        let permit = match inner.admission.admit(&version.scope, &version.function_name, limits) {
+            Ok(permit) => permit,
+            Err(throttle) => {
+                measures.throttled();
+                return Err(Refused::Throttled(throttle));
+            }
+        };
+        measures.concurrent(permit.concurrent);
+        let busy = inner.fabric.clock.busy();
+        inner.running.send_modify(|running| *running += 1);
+        let running = tokio::spawn(async move {
+            let result = Execution::new(&inner, request).run(&measures).await;
+            drop((permit, busy));
+            inner.running.send_modify(|running| *running -= 1);
+            result
+        });
+        running.await.unwrap_or_else(|panic| Err(Refused::System(wire::Error::internal(panic))))
+    }
+
+    /// Waits until nothing runs, then ends all environments. New invocations must not come any more.
+    pub async fn drain(&self) {
+        // The sender is alive, so that waiting can't fail.
+        let _ = self.inner.running.subscribe().wait_for(|running| *running == 0).await;
+        self.inner.pool.close().await;
+        self.inner.logs.flush().await;
+    }
+
+    pub fn logs(&self) -> &Logs {
+        &self.inner.logs
+    }
+
+    pub fn pool(&self) -> &Pool {
+        &self.inner.pool
+    }
+
+    pub(crate) fn fabric(&self) -> &Fabric {
+        &self.inner.fabric
+    }
+}
+
+impl Inner {
+    fn limits(&self, resolved: &Resolved) -> Limits {
+        Limits {
+            account: self.config.account_concurrency,
+            reserved: resolved.function.reserved_concurrency,
+            reserved_total: self.registry.reserved_total(&resolved.version.scope),
+        }
+    }
+
+    /// Whether a version is still the one that its name means.
+    pub(crate) fn is_current(&self, version: &crate::registry::Version) -> bool {
+        self.registry.current(version).is_some_and(|current| current.revision == version.revision)
+    }
+}
+
+/// Ends idle environments of old code as soon as there is newer.
+async fn retire_stale(inner: std::sync::Weak<Inner>, mut changes: watch::Receiver<u64>) {
+    while changes.changed().await.is_ok() {
+        let Some(inner) = inner.upgrade() else { return };
+        inner.pool.retire(|version| inner.is_current(version)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+//! One invocation from the environment to the REPORT line.
+
+use std::time::{Duration, Instant};
+
+use base::{SpanId, Timestamp, Trace};
+use bytes::Bytes;
+use fabric::EventKind;
+use model_lambda::errors::{invalid_runtime_exception, service_exception};
+use sandbox::{FunctionError, Outcome, StartError};
+
+use super::specification::{Specification, runtime_arn};
+use super::{Inner, Invoked, Measures, Refused, Request};
+use crate::environment::Event;
+use crate::output::{LogStream, Platform, Report, Status};
+use crate::pool::{Instance, Key};
+use crate::registry::Version;
+
+/// How long the init phase may take on demand.
+pub(super) const INIT_MAX: Duration = Duration::from_secs(10);
+
+/// An invocation under way.
+pub(super) struct Execution<'a> {
+    inner: &'a Inner,
+    request: Request,
+    span: SpanId,
+    /// The invocation as the cause of what the function does.
+    trace: Trace,
+    began: Timestamp,
+}
+
+/// An environment that is ready for the event.
+struct Ready {
+    instance: Instance,
+    /// Set where it was made for this invocation.
+    init: Option<Duration>,
+    /// What a repeated init has used up of the function's timeout.
+    spent: Duration,
+}
+
+/// What came of getting an environment.
+enum Prepared {
+    Ready(Ready),
+    /// Its init failed twice; the second failure is the invocation's.
+    InitFailed { error: StartError, spent: Duration, specification: Specification },
+}
+
+/// How it ended, for everybody who is told.
+struct End {
+    payload: Bytes,
+    error: Option<(String, Status)>,
+    duration: Duration,
+    init: Option<Duration>,
+    max_memory_mb: u32,
+}
+
+impl<'a> Execution<'a> {
+    pub(super) fn new(inner: &'a Inner, request: Request) -> Execution<'a> {
+        let span = inner.fabric.new_span();
+        let trace = request.trace.under(span);
+        Execution { inner, request, span, trace, began: inner.fabric.now() }
+    }
+
+    pub(super) async fn run(self, measures: &Measures) -> Result<Invoked, Refused> {
+        let prepared = match self.inner.pool.take(&Key::of(self.version())).await {
+            Some(instance) => {
+                instance.log.begin_tail();
+                self.say_start(&instance.log);
+                Ok(Prepared::Ready(Ready { instance, init: None, spent: Duration::ZERO }))
+            }
+            None => self.make_environment().await,
+        };
+        let (end, log_tail) = match prepared {
+            Ok(Prepared::Ready(ready)) => self.invoke(ready).await,
+            Ok(Prepared::InitFailed { error, spent, specification }) => {
+                let end = self.init_failed(&error, spent);
+                self.say_end(&specification.log, &end);
+                (end, specification.log.take_tail())
+            }
+            Err(error) => {
+                self.tell_journal(error.code.as_ref(), &error.message, Duration::ZERO);
+                return Err(Refused::System(error));
+            }
+        };
+        measures.invoked(end.duration, end.error.is_some());
+        let error_type = end.error.map(|(error_type, _)| error_type);
+        let detail = match end.init {
+            Some(init) => format!("{:.2} ms, init {:.2} ms", ms(end.duration), ms(init)),
+            None => format!("{:.2} ms", ms(end.duration)),
+        };
+        self.tell_journal(error_type.as_deref().unwrap_or("ok"), &detail, end.duration + end.init.unwrap_or_default());
+        let executed_version = self.version().version.clone();
+        Ok(Invoked { payload: end.payload, error_type, executed_version, log_tail, trace: self.trace })
+    }
+
+    fn version(&self) -> &Version {
+        &self.request.resolved.version
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(u64::from(self.version().timeout_s))
+    }
+
+    /// A cold start. An init that fails is repeated as part of the invocation, under the function's timeout.
+    async fn make_environment(&self) -> Result<Prepared, wire::Error> {
+        let version = self.version();
+        let Some(runtime) = version.runtime.as_deref() else {
+            return Err(invalid_runtime_exception("Kobel does not run container images."));
+        };
+        let folders = self.inner.code.folders(version).await?;
+        let made = Specification::make(self.inner, version, runtime, folders);
+        let log = made.log.clone();
+        log.begin_tail();
+        let arn = runtime_arn(version, runtime);
+        log.platform(
+            None,
+            &Platform::InitStart {
+                function: &version.function_name,
+                version: &version.version,
+                runtime,
+                runtime_arn: &arn,
+            },
+        );
+        made.credentials.session.set_current(Some(self.trace.clone()));
+        let started = now();
+        let first = match self.inner.environments.start(made.spec.clone(), log.clone()).await {
+            Ok(environment) => {
+                self.say_start(&log);
+                let init = Some(environment.init_duration());
+                return Ok(Prepared::Ready(self.ready(made, environment, init, Duration::ZERO)));
+            }
+            Err(error) if error.is_service_fault() => return Err(service_fault(&error)),
+            Err(error) => error,
+        };
+        log.platform(
+            None,
+            &Platform::InitReport { phase: "init", duration: started.elapsed(), error_type: first.error_type() },
+        );
+        self.say_start(&log);
+        self.repeat_init(made).await
+    }
+
+    async fn repeat_init(&self, mut made: Specification) -> Result<Prepared, wire::Error> {
+        made.spec.init_timeout = self.timeout();
+        let started = now();
+        match self.inner.environments.start(made.spec.clone(), made.log.clone()).await {
+            Ok(environment) => Ok(Prepared::Ready(self.ready(made, environment, None, started.elapsed()))),
+            Err(error) if error.is_service_fault() => Err(service_fault(&error)),
+            Err(error) => {
+                let spent = started.elapsed();
+                let report =
+                    Platform::InitReport { phase: "invoke", duration: spent, error_type: error.error_type() };
+                made.log.platform(None, &report);
+                Ok(Prepared::InitFailed { error, spent, specification: made })
+            }
+        }
+    }
+
+    fn ready(
+        &self,
+        made: Specification,
+        environment: std::sync::Arc<dyn crate::environment::Environment>,
+        init: Option<Duration>,
+        spent: Duration,
+    ) -> Ready {
+        let instance = Instance {
+            environment,
+            version: self.request.resolved.version.clone(),
+            started: self.inner.fabric.now(),
+            log: made.log,
+            credentials: made.credentials,
+        };
+        Ready { instance, init, spent }
+    }
+
+    /// Hands the event over, waits for its end and gives the environment back.
+    async fn invoke(&self, ready: Ready) -> (End, Vec<u8>) {
+        let Ready { instance, init, spent } = ready;
+        // A call of the function's without a trace header is still known as its doing.
+        instance.credentials.session.set_current(Some(self.trace.clone()));
+        let event = Event {
+            request_id: self.request.request_id.clone(),
+            payload: self.request.payload.clone(),
+            function_arn: self.request.resolved.invoked_arn.clone(),
+            timeout: self.timeout().saturating_sub(spent),
+            trace_id: self.trace.to_string(),
+            client_context: self.request.client_context.clone(),
+        };
+        let outcome = instance.environment.invoke(event).await;
+        instance.credentials.session.set_current(None);
+        let reusable = outcome.reusable;
+        let end = self.end_of(outcome, init, spent, &instance.log);
+        self.say_end(&instance.log, &end);
+        let tail = instance.log.take_tail();
+        let current = self.inner.is_current(self.version());
+        match reusable {
+            true => self.inner.pool.give(instance, current).await,
+            false => instance.end().await,
+        }
+        (end, tail)
+    }
+
+    fn end_of(&self, outcome: Outcome, init: Option<Duration>, spent: Duration, log: &LogStream) -> End {
+        let (duration, max_memory_mb) = (outcome.duration + spent, outcome.max_memory_mb);
+        let error = match outcome.result {
+            Ok(payload) => return End { payload, error: None, duration, init, max_memory_mb },
+            // The text names the whole timeout, also where a repeated init has used up a part.
+            Err(FunctionError::Timeout { .. }) => FunctionError::Timeout { after: self.timeout() },
+            Err(error) => error,
+        };
+        let request_id = &self.request.request_id;
+        let error_type = error.error_type().to_owned();
+        let status = match &error {
+            FunctionError::Timeout { after } => {
+                let at = self.inner.fabric.now();
+                log.note(request_id, format!("{at} {request_id} Task timed out after {:.2} seconds\n\n", after.as_secs_f64()));
+                Status::Timeout
+            }
+            FunctionError::Handler { .. } | FunctionError::ResponseTooLarge => Status::HandlerError,
+            FunctionError::Exited { exit } => {
+                log.note(request_id, format!("RequestId: {request_id} Error: Runtime {exit}\n{error_type}\n"));
+                Status::Failure
+            }
+            FunctionError::OutOfMemory | FunctionError::InvalidResponse { .. } => {
+                log.note(request_id, format!("RequestId: {request_id} Error: {error}\n{error_type}\n"));
+                Status::Failure
+            }
+        };
+        End { payload: error.payload(request_id), error: Some((error_type, status)), duration, init, max_memory_mb }
+    }
+
+    fn init_failed(&self, error: &StartError, spent: Duration) -> End {
+        let status = if matches!(error, StartError::Timeout { .. }) { Status::Timeout } else { Status::Failure };
+        End {
+            payload: error.payload(&self.request.request_id),
+            error: Some((error.error_type().to_owned(), status)),
+            duration: spent,
+            init: None,
+            max_memory_mb: 0,
+        }
+    }
+
+    fn say_start(&self, log: &LogStream) {
+        let request_id = &self.request.request_id;
+        log.platform(Some(request_id), &Platform::Start { request_id, version: &self.version().version });
+    }
+
+    fn say_end(&self, log: &LogStream, end: &End) {
+        let request_id = &self.request.request_id;
+        log.platform(Some(request_id), &Platform::End { request_id });
+        let report = Report {
+            request_id,
+            duration: end.duration,
+            init_duration: end.init,
+            memory_mb: self.version().memory_mb,
+            max_memory_mb: end.max_memory_mb,
+            status: end.error.as_ref().map_or(Status::Success, |(_, status)| *status),
+            error_type: end.error.as_ref().map(|(error_type, _)| error_type.as_str()),
+        };
+        log.platform(Some(request_id), &Platform::Report(report));
+    }
+
+    fn tell_journal(&self, outcome: &str, detail: &str, took: Duration) {
+        let mut event = fabric::Event::new(&self.request.trace, self.span, EventKind::Invocation, self.began)
+            .with_payload(&self.request.payload);
+        event.duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        event.service = "lambda".to_owned();
+        event.action = "invoke".to_owned();
+        event.resource = self.request.resolved.invoked_arn.clone();
+        event.outcome = outcome.to_owned();
+        event.detail = format!("{detail}; request {}", self.request.request_id);
+        self.inner.fabric.journal.record(event);
+    }
+}
+
+fn service_fault(error: &StartError) -> wire::Error {
+    match error {
+        StartError::Engine(error) => invalid_runtime_exception(error.to_string()).with("Type", "User"),
+        error => service_exception(error.to_string()).with("Type", "Service"),
+    }
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+#[expect(clippy::disallowed_methods, reason = "measures a duration")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,121 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::Arn;
+use fabric::Fabric;
+use sandbox::EnvironmentSpec;
+use sha2::{Digest, Sha256};
+
+use super::Inner;
+use crate::environment::Folders;
+use crate::output::{Format, Level, LogStream, StreamSpec};
+use crate::pool::Credentials;
+use crate::registry::Version;
+
+/// How long a role's credentials in an environment hold; longer than an environment is used.
+const CREDENTIALS_HOLD: Duration = Duration::from_secs(36 * 3_600);
+const ID_ALPHABET: &[u8] = b"0123456789abcdef";
+const ID_LENGTH: usize = 32;
+
+/// What a new environment is made with.
+pub(super) struct Specification {
+    pub(super) spec: EnvironmentSpec,
+    pub(super) log: Arc<LogStream>,
+    pub(super) credentials: Credentials,
+}
+
+impl Specification {
+    /// Draws a new environment's id, opens its role's session and its log.
+    pub(super) fn make(inner: &Inner, version: &Version, runtime: &str, folders: Folders) -> Specification {
+        let fabric = &inner.fabric;
+        let id = fabric.entropy.text(ID_ALPHABET, ID_LENGTH);
+        let stream = stream(fabric, version, &id);
+        let (credentials, keys) = open_session(fabric, version);
+        let mut variables = own_variables(inner, version, &stream);
+        variables.extend(keys);
+        variables.extend(version.environment.clone().unwrap_or_default());
+        let spec = EnvironmentSpec {
+            id,
+            runtime: runtime.to_owned(),
+            handler: version.handler.clone().unwrap_or_default(),
+            code: folders.code,
+            layers: folders.layers,
+            variables,
+            memory_mb: version.memory_mb,
+            ephemeral_storage_mb: version.ephemeral_storage_mb,
+            init_timeout: super::execution::INIT_MAX,
+        };
+        Specification { spec, log: inner.logs.open(stream), credentials }
+    }
+}
+
+/// The ARN by which INIT_START names the runtime's version.
+pub(super) fn runtime_arn(version: &Version, runtime: &str) -> String {
+    let digest: String = Sha256::digest(runtime.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let region = &version.scope.region;
+    format!("arn:{}:lambda:{region}::runtime:{digest}", region.partition())
+}
+
+fn stream(fabric: &Fabric, version: &Version, id: &str) -> StreamSpec {
+    let name = &version.function_name;
+    let group = version.logging.group.clone();
+    // In a group of the function's own its name would say nothing.
+    let prefix = if group == format!("/aws/lambda/{name}") { "" } else { name };
+    let level = |name: &Option<String>| name.as_deref().and_then(Level::parse).unwrap_or(Level::Info);
+    let format = match version.logging.is_json() {
+        true => Format::Json {
+            application: level(&version.logging.application_level),
+            system: level(&version.logging.system_level),
+        },
+        false => Format::Text,
+    };
+    StreamSpec {
+        scope: version.scope.clone(),
+        function: name.clone(),
+        version: version.version.clone(),
+        log_group: group,
+        log_stream: format!("{}/{prefix}[{}]{id}", fabric.now().format("%Y/%m/%d"), version.version),
+        format,
+    }
+}
+
+fn open_session(fabric: &Fabric, version: &Version) -> (Credentials, [(String, String); 3]) {
+    let role = version.role.parse::<Arn>().map_or_else(|_| version.role.clone(), |arn| arn.name().to_owned());
+    let account = version.scope.account.clone();
+    let partition = version.scope.region.partition();
+    let principal = format!("arn:{partition}:sts::{account}:assumed-role/{role}/{}", version.function_name);
+    let expires = fabric.now() + CREDENTIALS_HOLD;
+    let (keys, session) = fabric.sessions.open(&fabric.entropy, account, principal, expires);
+    let credentials =
+        Credentials { session, access_key: keys.access_key.clone(), sessions: fabric.sessions.clone() };
+    let variables = [
+        ("AWS_ACCESS_KEY_ID".to_owned(), keys.access_key),
+        ("AWS_SECRET_ACCESS_KEY".to_owned(), keys.secret_key),
+        ("AWS_SESSION_TOKEN".to_owned(), keys.session_token),
+    ];
+    (credentials, variables)
+}
+
+/// The variables that Lambda sets; the sandbox adds those of the environment itself.
+fn own_variables(inner: &Inner, version: &Version, stream: &StreamSpec) -> BTreeMap<String, String> {
+    let region = version.scope.region.to_string();
+    let mut variables = BTreeMap::from([
+        ("AWS_LAMBDA_FUNCTION_NAME", version.function_name.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", version.version.clone()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", version.memory_mb.to_string()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", stream.log_group.clone()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", stream.log_stream.clone()),
+        ("AWS_REGION", region.clone()),
+        ("AWS_DEFAULT_REGION", region),
+        ("AWS_ENDPOINT_URL", inner.config.endpoint.clone()),
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
+    ]);
+    if version.logging.is_json() {
+        variables.insert("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned());
+        let level = version.logging.application_level.clone().unwrap_or_else(|| "INFO".to_owned());
+        variables.insert("AWS_LAMBDA_LOG_LEVEL", level);
+    }
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
