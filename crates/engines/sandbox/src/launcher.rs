@@ -75,9 +75,10 @@ fn run() -> io::Result<()> {
     };
     let hierarchy = Hierarchy::open(&group_name);
     hierarchy.sweep();
-    let as_root = rustix::process::geteuid().is_root();
-    let root = match birth::enter_own_namespaces(as_root).and_then(|()| Root::assemble(&root_dir, &runtime_dir)) {
-        Ok(root) => root,
+    let entered = birth::enter_own_namespaces();
+    let entered = entered.and_then(|as_root| Ok((as_root, Root::assemble(&root_dir, &runtime_dir)?)));
+    let (as_root, root) = match entered {
+        Ok(entered) => entered,
         Err(error) => return message::send(&control, &Event::Unavailable { reason: error.to_string() }, &[]),
     };
     let mut launcher = Launcher { control, root, hierarchy, as_root, slot: 0, children: BTreeMap::new() };

@@ -183,3 +183,6 @@ fn node_path(resolved: &Resolved, layout: &Layout) -> String {
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests;

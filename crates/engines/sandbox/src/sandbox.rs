@@ -1,6 +1,6 @@
 //! The engine: opened once, starts environments.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -35,8 +35,8 @@ struct Inner {
     config: Config,
     bootstraps: Bootstraps,
     runtimes: OnceLock<Vec<Runtime>>,
-    /// Set once the Java runtime is compiled.
-    java_ready: OnceLock<()>,
+    /// Interpreters whose bootstrap is compiled.
+    ready: Mutex<HashSet<PathBuf>>,
     driver: Driver,
     /// Why the namespaces driver is not in use although it was asked for.
     reason: Option<String>,
@@ -69,7 +69,7 @@ impl Sandbox {
             config,
             bootstraps,
             runtimes: OnceLock::new(),
-            java_ready: OnceLock::new(),
+            ready: Mutex::new(HashSet::new()),
             driver,
             reason,
             environments: Mutex::new(HashMap::new()),
@@ -131,7 +131,7 @@ impl Sandbox {
     async fn prepare(&self, identifier: &str) -> Result<Resolved, Error> {
         if let Some(found) = self.inner.runtimes.get() {
             let resolved = runtimes::choose(identifier, found)?;
-            if resolved.family != Family::Java || self.inner.java_ready.get().is_some() {
+            if self.inner.is_ready(&resolved) {
                 return Ok(resolved);
             }
         }
@@ -139,10 +139,7 @@ impl Sandbox {
         let identifier = identifier.to_owned();
         let work = tokio::task::spawn_blocking(move || {
             let resolved = sandbox.resolve(&identifier)?;
-            if resolved.family == Family::Java {
-                sandbox.java_classpath()?;
-                sandbox.inner.java_ready.get_or_init(|| ());
-            }
+            sandbox.inner.make_ready(&resolved)?;
             Ok(resolved)
         });
         work.await.expect("preparing a runtime does not panic")
@@ -202,6 +199,23 @@ impl Sandbox {
 impl Inner {
     fn runtimes(&self) -> &[Runtime] {
         self.runtimes.get_or_init(runtimes::discover)
+    }
+
+    fn is_ready(&self, resolved: &Resolved) -> bool {
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        resolved.runtime.as_ref().is_none_or(|runtime| ready.contains(&runtime.path))
+    }
+
+    /// Compiles the bootstrap of an interpreter, once. Blocks.
+    fn make_ready(&self, resolved: &Resolved) -> Result<(), Error> {
+        let Some(runtime) = resolved.runtime.as_ref().filter(|_| !self.is_ready(resolved)) else { return Ok(()) };
+        match runtime.family {
+            Family::Python => self.bootstraps.compile_python(runtime),
+            Family::Java => drop(self.bootstraps.java_jar(self.runtimes())?),
+            Family::Nodejs | Family::Provided => {}
+        }
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).insert(runtime.path.clone());
+        Ok(())
     }
 
     fn remember(&self, id: String, environment: &Environment) {

@@ -8,8 +8,8 @@ use super::Group;
 
 /// Controllers that are used.
 const CONTROLLERS: [&str; 4] = ["memory", "cpu", "pids", "freezer"];
-/// The weight of all functions together. Kobel's own threads count 1024 each and so go first.
-const PARENT_CPU_SHARES: &str = "512";
+/// The weight of all functions together, per CPU. Kobel's own threads count 1024 and so go first.
+const PARENT_CPU_SHARES: usize = 512;
 /// How often the processes of a predecessor's group are killed before it is given up on.
 const SWEEP_ROUNDS_MAX: usize = 100;
 
@@ -50,7 +50,8 @@ impl Hierarchy {
             made.map_err(|error| missing.push(format!("{controller}: {error}"))).ok()
         });
         if let Some(cpu) = &cpu {
-            let _ = fs::write(cpu.join("cpu.shares"), PARENT_CPU_SHARES);
+            let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+            let _ = fs::write(cpu.join("cpu.shares"), (PARENT_CPU_SHARES * cpus).to_string());
         }
         Hierarchy { parent: Group { version: 1, memory, cpu, pids, freezer }, missing }
     }

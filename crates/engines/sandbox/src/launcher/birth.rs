@@ -28,16 +28,18 @@ const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP;
 
-/// A mount namespace of the launcher's own; without root, a user namespace in which it is root.
-pub(super) fn enter_own_namespaces(as_root: bool) -> io::Result<()> {
-    if as_root {
-        return sys::unshare(libc::CLONE_NEWNS).map_err(explain);
+/// A mount namespace of the launcher's own; without privileges, as root of a container has none,
+/// in a user namespace in which it is root. Tells whether it has privileges.
+pub(super) fn enter_own_namespaces() -> io::Result<bool> {
+    if rustix::process::geteuid().is_root() && sys::unshare(libc::CLONE_NEWNS).is_ok() {
+        return Ok(true);
     }
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     sys::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS).map_err(explain)?;
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/uid_map", format!("0 {uid} 1")).map_err(explain)?;
-    fs::write("/proc/self/gid_map", format!("0 {gid} 1")).map_err(explain)
+    fs::write("/proc/self/gid_map", format!("0 {gid} 1")).map_err(explain)?;
+    Ok(false)
 }
 
 fn explain(error: io::Error) -> io::Error {

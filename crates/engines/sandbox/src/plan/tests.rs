@@ -1,0 +1,81 @@
+use std::time::Duration;
+
+use super::*;
+use crate::runtimes::Version;
+
+fn spec(runtime: &str) -> EnvironmentSpec {
+    EnvironmentSpec {
+        id: "e".to_owned(),
+        runtime: runtime.to_owned(),
+        handler: "app.handler".to_owned(),
+        code: "/nowhere".into(),
+        layers: Vec::new(),
+        variables: BTreeMap::from([("TZ".to_owned(), "Europe/Berlin".to_owned())]),
+        memory_mb: 512,
+        ephemeral_storage_mb: 512,
+        init_timeout: Duration::from_secs(10),
+    }
+}
+
+fn resolved(identifier: &str, family: Family, major: u32, minor: u32, prefix: &str, program: &str) -> Resolved {
+    let prefix = PathBuf::from(prefix);
+    let runtime = Runtime { family, version: Version { major, minor }, path: prefix.join(program), prefix };
+    Resolved { identifier: identifier.to_owned(), family, runtime: Some(runtime), warning: None }
+}
+
+#[test]
+fn shows_an_interpreter_outside_of_usr_at_var_lang() {
+    let outside = resolved("python3.12", Family::Python, 3, 12, "/root/.pyenv/versions/3.12.1", "bin/python3.12");
+    let made = command(&spec("python3.12"), &outside, &Layout::of_lambda(), 4566);
+    assert_eq!(made.arguments, ["/var/lang/bin/python3.12", "/var/runtime/python/bootstrap.py"]);
+    assert_eq!(made.lang.as_deref(), Some(Path::new("/root/.pyenv/versions/3.12.1")));
+    let inside = resolved("nodejs20.x", Family::Nodejs, 20, 0, "/usr", "bin/node");
+    let made = command(&spec("nodejs20.x"), &inside, &Layout::of_lambda(), 4566);
+    assert_eq!(made.arguments, ["/usr/bin/node", "--max-old-space-size=460", "/var/runtime/nodejs/bootstrap.js"]);
+    assert_eq!(made.lang, None);
+}
+
+#[test]
+fn sets_the_variables_of_lambda_and_keeps_those_of_the_function() {
+    let node = resolved("nodejs22.x", Family::Nodejs, 20, 0, "/usr", "bin/node");
+    let variables = command(&spec("nodejs22.x"), &node, &Layout::of_lambda(), 4566).variables;
+    let expected = [
+        ("_HANDLER", "app.handler"),
+        ("LAMBDA_TASK_ROOT", "/var/task"),
+        ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
+        ("AWS_EXECUTION_ENV", "AWS_Lambda_nodejs22.x"),
+        ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+        ("TZ", "Europe/Berlin"),
+        ("LANG", "en_US.UTF-8"),
+        ("PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"),
+        (
+            "NODE_PATH",
+            "/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task",
+        ),
+    ];
+    for (name, value) in expected {
+        assert_eq!(variables.get(name).map(String::as_str), Some(value), "{name}");
+    }
+}
+
+#[test]
+fn puts_a_wrapper_before_the_interpreter() {
+    let java = resolved("java17", Family::Java, 17, 0, "/usr/lib/jvm/17", "bin/java");
+    let mut wrapped = spec("java17");
+    wrapped.variables.insert("AWS_LAMBDA_EXEC_WRAPPER".to_owned(), "/opt/wrap".to_owned());
+    let arguments = command(&wrapped, &java, &Layout::of_lambda(), 4566).arguments;
+    assert_eq!(arguments[..3], ["/opt/wrap", "/usr/lib/jvm/17/bin/java", "-Xmx384m"]);
+    let class_path = "/var/runtime/java/kobel-lambda-runtime.jar:/var/task:/var/task/lib/*:/opt/java/lib/*";
+    assert!(arguments.iter().any(|argument| argument == class_path), "{arguments:?}");
+}
+
+#[test]
+fn runs_the_bootstrap_of_the_package_without_an_execution_environment_name() {
+    let provided =
+        Resolved { identifier: "provided.al2023".to_owned(), family: Family::Provided, runtime: None, warning: None };
+    let made = command(&spec("provided.al2023"), &provided, &Layout::of_lambda(), 4566);
+    assert_eq!(made.arguments, ["/opt/bootstrap"]);
+    assert!(!made.variables.contains_key("AWS_EXECUTION_ENV"));
+    assert_eq!(bootstrap_on_host(&spec("provided.al2023")), None);
+}

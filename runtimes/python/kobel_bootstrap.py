@@ -1,0 +1,317 @@
+"""Kobel's bootstrap for Python functions.
+
+Speaks length-framed messages over the socket whose descriptor `_KOBEL_CHANNEL` names:
+`length: u32`, `kind: u8`, `header length: u32`, a JSON header, a body; numbers are big endian.
+Runs on Python 3.6 and later, with the standard library alone.
+"""
+
+import importlib
+import json
+import os
+import struct
+import sys
+import time
+
+READY, INIT_ERROR, INVOKE, RESPONSE, ERROR = b"I", b"F", b"V", b"R", b"E"
+RESPONSE_BYTES_MAX = 6291556
+OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
+# What the log needs to know of the present: shared with `kobel_logging`.
+STATE = {"request_id": None}
+# A line break inside a message that is one log event.
+MESSAGE_BREAK = "\x1e"
+
+
+class Channel:
+    def __init__(self, descriptor):
+        self._descriptor = descriptor
+        os.set_inheritable(descriptor, False)
+        self._buffer = bytearray()
+
+    def send(self, kind, header, body=b""):
+        header = json.dumps(header).encode()
+        prefix = struct.pack(">IcI", 5 + len(header) + len(body), kind, len(header))
+        rest = memoryview(prefix + header + body)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def receive(self):
+        """The next message as (kind, header, body); None when the host is gone."""
+        prefix = self._take(9)
+        if prefix is None:
+            return None
+        length, kind, header_length = struct.unpack(">IcI", prefix)
+        header = self._take(header_length)
+        body = self._take(length - 5 - header_length)
+        if header is None or body is None:
+            return None
+        return kind, json.loads(header.decode()), body
+
+    def _take(self, count):
+        while len(self._buffer) < count:
+            data = os.read(self._descriptor, max(65536, count - len(self._buffer)))
+            if not data:
+                return None
+            self._buffer += data
+        taken = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return taken
+
+
+class Fault(Exception):
+    """An error of the user's function that AWS names in its own way."""
+
+    def __init__(self, error_type, message, stack=()):
+        super().__init__(message)
+        self.error_type = error_type
+        self.stack = list(stack)
+
+
+class CognitoIdentity:
+    __slots__ = ["cognito_identity_id", "cognito_identity_pool_id"]
+
+    def __init__(self, values):
+        self.cognito_identity_id = values.get("cognitoIdentityId")
+        self.cognito_identity_pool_id = values.get("cognitoIdentityPoolId")
+
+
+class Client:
+    __slots__ = ["installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name"]
+
+    def __init__(self, values):
+        for name in self.__slots__:
+            setattr(self, name, values.get(name))
+
+
+class ClientContext:
+    __slots__ = ["custom", "env", "client"]
+
+    def __init__(self, values):
+        self.custom = values.get("custom")
+        self.env = values.get("env")
+        self.client = Client(values["client"]) if values.get("client") is not None else None
+
+
+class LambdaContext:
+    def __init__(self, header):
+        self.aws_request_id = header["requestId"]
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.invoked_function_arn = header["functionArn"]
+        self.tenant_id = None
+        client = header.get("clientContext")
+        self.client_context = ClientContext(json.loads(client)) if client else None
+        self.identity = CognitoIdentity(json.loads(header.get("cognitoIdentity") or "{}"))
+        self._epoch_deadline_time_in_ms = header["deadlineMs"]
+
+    def get_remaining_time_in_millis(self):
+        return max(self._epoch_deadline_time_in_ms - int(time.time() * 1000), 0)
+
+    def log(self, message):
+        write_message(str(message))
+
+    def __repr__(self):
+        fields = ",".join("%s=%s" % item for item in vars(self).items() if not item[0].startswith("_"))
+        return "LambdaContext([%s])" % fields
+
+
+def write_message(text):
+    """Writes `text` as one log event, whatever line breaks it holds."""
+    sys.stdout.write(text.replace("\n", MESSAGE_BREAK) + "\n")
+    sys.stdout.flush()
+
+
+class LoggingHook:
+    """Sets up `logging` when it is first imported: importing it here would cost every cold start."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "logging":
+            return None
+        sys.meta_path.remove(self)
+        for finder in sys.meta_path:
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                spec.loader = LoggingLoader(spec.loader)
+                return spec
+        return None
+
+
+class LoggingLoader:
+    def __init__(self, loader):
+        self._loader = loader
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        self._loader.exec_module(module)
+        set_up_logging()
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+
+def set_up_logging():
+    sys.path.insert(0, OWN_FOLDER)
+    try:
+        import kobel_logging
+    finally:
+        sys.path.remove(OWN_FOLDER)
+    kobel_logging.set_up(STATE, write_message)
+
+
+def set_up_paths():
+    task = os.environ["LAMBDA_TASK_ROOT"]
+    opt = os.environ.pop("KOBEL_OPT", "/opt")
+    packages = "python/lib/python%d.%d/site-packages" % sys.version_info[:2]
+    sys.path[:] = [path for path in sys.path if os.path.abspath(path) != OWN_FOLDER]
+    layers = [os.path.join(opt, packages), os.path.join(opt, "python")]
+    sys.path[0:0] = [task] + [path for path in layers if os.path.isdir(path)]
+
+
+def load_handler(name):
+    """The function that the handler setting names, with AWS's errors."""
+    try:
+        module_name, function_name = name.rsplit(".", 1)
+    except ValueError as error:
+        raise Fault("Runtime.MalformedHandlerName", "Bad handler '%s': %s" % (name, error))
+    if module_name.split(".")[0] in sys.builtin_module_names:
+        message = "Cannot use built-in module %s as a handler module" % module_name
+        raise Fault("Runtime.BuiltInModuleConflict", message)
+    try:
+        module = importlib.import_module(module_name.replace("/", "."))
+    except ImportError as error:
+        raise Fault("Runtime.ImportModuleError", "Unable to import module '%s': %s" % (module_name, error), [])
+    except SyntaxError as error:
+        line = '  File "%s" Line %s\n    %s\n' % (error.filename, error.lineno, (error.text or "").rstrip("\n"))
+        raise Fault("Runtime.UserCodeSyntaxError", "Syntax error in module '%s': %s" % (module_name, error), [line])
+    handler = module
+    try:
+        handler = getattr(module, function_name)
+    except AttributeError:
+        message = "Handler '%s' missing on module '%s'" % (function_name, module_name)
+        raise Fault("Runtime.HandlerNotFound", message)
+    return handler
+
+
+def describe(error, request_id):
+    """The error object, with the frames of the user's code alone."""
+    if isinstance(error, Fault):
+        return make_error(str(error), error.error_type, error.stack, request_id)
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    while frames and is_own_frame(frames[0].filename):
+        frames = frames[1:]
+    return make_error(str(error), type(error).__name__, traceback.format_list(frames), request_id)
+
+
+def is_own_frame(filename):
+    own = filename.startswith(OWN_FOLDER) or filename == importlib.__file__
+    return own or filename.startswith("<frozen importlib")
+
+
+def make_error(message, error_type, stack, request_id):
+    return {"errorMessage": message, "errorType": error_type, "requestId": request_id, "stackTrace": list(stack)}
+
+
+def log_error(error):
+    """One event, in the format of the function's logs."""
+    if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
+        entry = {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "log_level": "ERROR"}
+        entry.update(error)
+        write_message(json.dumps(entry, ensure_ascii=False))
+        return
+    text = "[ERROR] %s: %s" % (error["errorType"], error["errorMessage"])
+    if error["stackTrace"]:
+        text += "\nTraceback (most recent call last):\n" + "".join(error["stackTrace"]).rstrip("\n")
+    write_message(text)
+
+
+def to_json(value):
+    class Encoder(json.JSONEncoder):
+        def default(self, item):
+            if type(item).__name__ == "Decimal":
+                return float(item)
+            return super().default(item)
+
+    return json.dumps(value, cls=Encoder, ensure_ascii=False).encode()
+
+
+def serve(channel, handler, header, body):
+    request_id = header["requestId"]
+    STATE["request_id"] = request_id
+    if header.get("traceId"):
+        os.environ["_X_AMZN_TRACE_ID"] = header["traceId"]
+    else:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
+    try:
+        try:
+            event = json.loads(body.decode("utf-8"))
+        except ValueError as error:
+            raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error)
+        try:
+            context = LambdaContext(header)
+        except ValueError as error:
+            raise Fault("Runtime.LambdaContextUnmarshalError", "Unable to parse Cognito Identity or Client Context: %s" % error)
+        result = handler(event, context)
+        try:
+            response = to_json(result)
+        except Exception as error:
+            raise Fault("Runtime.MarshalError", "Unable to marshal response: %s" % error)
+        if len(response) > RESPONSE_BYTES_MAX:
+            flush()
+            channel.send(ERROR, {"errorType": "Function.ResponseSizeTooLarge"})
+            return
+    except Exception as error:
+        described = describe(error, request_id)
+        log_error(described)
+        flush()
+        channel.send(ERROR, {"errorType": described["errorType"]}, json.dumps(described).encode())
+        return
+    flush()
+    channel.send(RESPONSE, {}, response)
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass
+
+
+def line_buffered(stream):
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
+
+
+def main():
+    channel = Channel(int(os.environ.pop("_KOBEL_CHANNEL")))
+    line_buffered(sys.stdout)
+    line_buffered(sys.stderr)
+    set_up_paths()
+    if "logging" in sys.modules:
+        set_up_logging()
+    else:
+        sys.meta_path.insert(0, LoggingHook())
+    try:
+        handler = load_handler(os.environ["_HANDLER"])
+    except Exception as error:
+        described = describe(error, "")
+        log_error(described)
+        flush()
+        channel.send(INIT_ERROR, {"errorType": described["errorType"]}, json.dumps(described).encode())
+        sys.exit(1)
+    flush()
+    channel.send(READY, {})
+    while True:
+        message = channel.receive()
+        if message is None:
+            os._exit(0)
+        kind, header, body = message
+        if kind == INVOKE:
+            serve(channel, handler, header, body)
+
