@@ -7,6 +7,7 @@
 //! Invariants: only this crate and `front` know HTTP; no service logic here; nothing is read without a bound.
 
 mod api;
+mod body;
 mod call;
 pub mod checksum;
 mod convert;
@@ -20,8 +21,10 @@ mod shaped;
 pub mod sigv4;
 mod stream;
 mod value;
+mod write;
 
 pub use api::{Api, ApiBuilder};
+pub use body::Body;
 pub use call::{Call, Caller, Reply};
 pub use convert::{Document, FromValue, IntoValue, Members};
 pub use detect::{Detected, Head, Labels, Refusal, detect};
@@ -32,3 +35,4 @@ pub use services::Services;
 pub use shaped::{Operation, Shaped, Unshaped};
 pub use stream::ByteStream;
 pub use value::{Fields, Value};
+pub use write::Writer;

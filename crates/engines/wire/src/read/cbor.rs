@@ -1,6 +1,5 @@
 //! CBOR bodies of RPC v2.
 
-use base::Timestamp;
 use minicbor::Decoder;
 use minicbor::data::{Tag, Type};
 
@@ -183,9 +182,4 @@ fn half(decoder: &mut Decoder<'_>) -> Result<f64, Unreadable> {
 
 fn malformed(detail: impl std::fmt::Display) -> Unreadable {
     Unreadable::Body(detail.to_string())
-}
-
-/// The moment as CBOR carries it; whole seconds are integers.
-pub(crate) fn seconds(moment: Timestamp) -> Result<i64, f64> {
-    if moment.millis() % 1_000 == 0 { Ok(moment.secs()) } else { Err(moment.secs_f64()) }
 }
