@@ -7,10 +7,12 @@
 mod cell;
 mod cells;
 mod error;
+mod family;
 pub mod json;
 mod tx;
 
 pub use cell::{Cell, Rows, State};
 pub use cells::Cells;
 pub use error::Error;
+pub use family::Family;
 pub use tx::{Message, Outbox, Tx};
