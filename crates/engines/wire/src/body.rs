@@ -1,6 +1,5 @@
 use std::io;
 use std::pin::Pin;
-use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -21,12 +20,11 @@ pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
 
 /// A body that comes as it is read. An error ends the connection, so that the client sees the body is not whole.
 pub(crate) fn streamed(stream: ByteStream) -> Body {
-    Streamed { left: stream.length(), stream: Mutex::new(stream) }.boxed()
+    Streamed { left: stream.length(), stream }.boxed()
 }
 
-/// The mutex is never locked; it makes the stream `Sync`, as a boxed body must be.
 struct Streamed {
-    stream: Mutex<ByteStream>,
+    stream: ByteStream,
     left: Option<u64>,
 }
 
@@ -35,8 +33,7 @@ impl http_body::Body for Streamed {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let stream = self.stream.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let next = std::task::ready!(stream.poll_next_unpin(context));
+        let next = std::task::ready!(self.stream.poll_next_unpin(context));
         Poll::Ready(next.map(|chunk| {
             let chunk = chunk.map_err(io::Error::other)?;
             if let Some(left) = &mut self.left {

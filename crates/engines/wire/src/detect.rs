@@ -179,11 +179,9 @@ fn by_signature(services: &Services, head: &Head<'_>, credential: &Credential) -
     let service = entry.api.service();
     let protocol = service.protocols.first().copied().unwrap_or(protocol);
     let error = match protocol {
-        Protocol::Query => Error::new(
-            "MissingAction",
-            400,
-            "The request is missing an action or a required parameter.",
-        ),
+        Protocol::Query => {
+            Error::new("MissingAction", 400, "The request is missing an action or a required parameter.")
+        }
         _ => unknown_operation(protocol, head.path),
     };
     Err(refuse(protocol, Some(service), head.path, error))

@@ -5,19 +5,20 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 
-use crate::Error;
+use crate::{Error, Verified};
 
 /// A body that is not held in memory: the object of a PutObject, of a GetObject, a streamed response.
 pub struct ByteStream {
     /// The lock is never contended: it only makes the stream shareable, as the circumstances of a call must be.
     chunks: Mutex<BoxStream<'static, Result<Bytes, Error>>>,
     length: Option<u64>,
+    verified: Verified,
 }
 
 impl ByteStream {
     /// `length` is the number of bytes where it is known ahead.
     pub fn new(chunks: impl Stream<Item = Result<Bytes, Error>> + Send + 'static, length: Option<u64>) -> ByteStream {
-        ByteStream { chunks: Mutex::new(chunks.boxed()), length }
+        ByteStream { chunks: Mutex::new(chunks.boxed()), length, verified: Verified::default() }
     }
 
     pub fn empty() -> ByteStream {
@@ -27,6 +28,17 @@ impl ByteStream {
     /// The number of bytes, where it is known ahead.
     pub fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// The checksums that the caller gave of the body and that it was found to have. Take it before the body is
+    /// read; it is filled at the end.
+    pub fn verified(&self) -> Verified {
+        self.verified.clone()
+    }
+
+    pub(crate) fn with_verified(mut self, verified: Verified) -> ByteStream {
+        self.verified = verified;
+        self
     }
 
     /// The next chunk; `None` at the end.

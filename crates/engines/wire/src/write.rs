@@ -223,10 +223,8 @@ fn bind(member: &Member, value: &Value, response: &mut Response) {
         (Location::Status, Value::Integer(status)) => response.status = u16::try_from(*status).unwrap_or(500),
         (Location::Header, Value::List(items)) => {
             let Shape::List(list) = member.shape else { return };
-            let items: Vec<String> = items
-                .iter()
-                .filter_map(|item| text::scalar(list.element, item, TimestampForm::HttpDate))
-                .collect();
+            let items: Vec<String> =
+                items.iter().filter_map(|item| text::scalar(list.element, item, TimestampForm::HttpDate)).collect();
             response.header(member.wire_name, &items.join(","));
         }
         (Location::Header, Value::String(text)) if is_json(member.shape) => {

@@ -76,12 +76,7 @@ fn first_of<'a>(mut routes: impl Iterator<Item = &'a Route>, path: &str) -> Opti
 }
 
 impl Route {
-    fn new(
-        asked: Asked,
-        method: &'static str,
-        uri: &'static str,
-        demanded: Vec<(&'static str, Location)>,
-    ) -> Route {
+    fn new(asked: Asked, method: &'static str, uri: &'static str, demanded: Vec<(&'static str, Location)>) -> Route {
         let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
         let segments = path.trim_start_matches('/').split('/').filter(|part| !part.is_empty()).map(|part| {
             match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {

@@ -15,11 +15,7 @@ pub(crate) fn input(schema: &'static Structure, body: &[u8], notice: &mut Notice
     structure(schema, &mut Decoder::new(body), notice)
 }
 
-fn structure(
-    schema: &'static Structure,
-    decoder: &mut Decoder<'_>,
-    notice: &mut Notice,
-) -> Result<Fields, Unreadable> {
+fn structure(schema: &'static Structure, decoder: &mut Decoder<'_>, notice: &mut Notice) -> Result<Fields, Unreadable> {
     notice.down()?;
     let mut fields = Fields::empty(schema.members.len());
     let mut left = decoder.map().map_err(malformed)?;

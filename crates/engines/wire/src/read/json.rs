@@ -122,13 +122,15 @@ pub(crate) fn value(
 
 fn blob(json: Json, names: Names, member: &str) -> Result<Value, Unreadable> {
     match (json, names) {
-        (Json::String(text), Names::Wire) => text::blob(&text)
-            .map(Value::Blob)
-            .ok_or_else(|| Unreadable::member(member, "not base64")),
+        (Json::String(text), Names::Wire) => {
+            text::blob(&text).map(Value::Blob).ok_or_else(|| Unreadable::member(member, "not base64"))
+        }
         (Json::String(text), Names::Model) => Ok(Value::Blob(text.into())),
         // A workflow gives a payload as JSON.
         (json, Names::Model) => Ok(Value::Blob(json.to_string().into())),
-        (json, Names::Wire) => Err(Unreadable::member(member, format!("{} can not be converted to a blob", kind(&json)))),
+        (json, Names::Wire) => {
+            Err(Unreadable::member(member, format!("{} can not be converted to a blob", kind(&json))))
+        }
     }
 }
 
