@@ -162,7 +162,11 @@ mod tests {
             (Limits { reserved_total: 11, ..NONE }, 0, 0, Err(Throttle::Unreserved)),
         ];
         for (limits, function, unreserved, expected) in cases {
-            assert_eq!(decide(limits, Running { function, unreserved }), expected, "{limits:?} {function} {unreserved}");
+            assert_eq!(
+                decide(limits, Running { function, unreserved }),
+                expected,
+                "{limits:?} {function} {unreserved}"
+            );
         }
     }
 
@@ -182,11 +186,10 @@ mod tests {
     #[test]
     fn the_error_is_that_of_aws() {
         let error = Throttle::Reserved.into_error();
-        assert_eq!((error.code.as_ref(), error.status, error.message.as_str()), (
-            "TooManyRequestsException",
-            429,
-            "Rate Exceeded."
-        ));
+        assert_eq!(
+            (error.code.as_ref(), error.status, error.message.as_str()),
+            ("TooManyRequestsException", 429, "Rate Exceeded.")
+        );
         assert_eq!(error.members[1], ("Reason", "ReservedFunctionConcurrentInvocationLimitExceeded".into()));
         assert_eq!(error.headers, [("Retry-After", "1".to_owned())]);
     }

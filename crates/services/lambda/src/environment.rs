@@ -11,10 +11,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use sandbox::{EnvironmentSpec, Invocation, Outcome, Output, StartError};
 
+use crate::package::{Code, Packages};
 use crate::registry::Version;
 
 /// Where the unpacked code of versions is.
-pub trait Code: Send + Sync {
+pub trait Unpack: Send + Sync {
     fn folders<'a>(&'a self, version: &'a Version) -> BoxFuture<'a, Result<Folders, wire::Error>>;
 }
 
@@ -24,6 +25,8 @@ pub struct Folders {
     pub code: PathBuf,
     /// The lowest first.
     pub layers: Vec<PathBuf>,
+    /// What keeps the folders there.
+    pub held: Vec<Arc<Code>>,
 }
 
 /// Makes environments.
@@ -59,6 +62,22 @@ pub struct Event {
     pub trace_id: String,
     /// The decoded client context, JSON.
     pub client_context: Option<String>,
+}
+
+impl Unpack for Packages {
+    fn folders<'a>(&'a self, version: &'a Version) -> BoxFuture<'a, Result<Folders, wire::Error>> {
+        Box::pin(async move {
+            let unpacked = async |package| self.unpacked(package).await.map_err(wire::Error::internal);
+            let code = unpacked(&version.package).await?;
+            let mut folders = Folders { code: code.path().to_owned(), layers: Vec::new(), held: vec![code] };
+            for layer in &version.layers {
+                let layer = unpacked(&layer.package).await?;
+                folders.layers.push(layer.path().to_owned());
+                folders.held.push(layer);
+            }
+            Ok(folders)
+        })
+    }
 }
 
 impl Environments for sandbox::Sandbox {

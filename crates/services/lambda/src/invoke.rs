@@ -15,7 +15,7 @@ use fabric::Fabric;
 use tokio::sync::watch;
 
 use crate::admission::{Admission, Limits, Throttle};
-use crate::environment::{Code, Environments};
+use crate::environment::{Environments, Unpack};
 use crate::output::Logs;
 use crate::pool::Pool;
 use crate::registry::{Registry, Resolved};
@@ -42,7 +42,7 @@ pub struct Invoker {
 pub(crate) struct Inner {
     pub(crate) fabric: Fabric,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) code: Arc<dyn Code>,
+    pub(crate) packages: Arc<dyn Unpack>,
     pub(crate) environments: Arc<dyn Environments>,
     pub(crate) admission: Admission,
     pub(crate) pool: Pool,
@@ -100,7 +100,7 @@ impl Invoker {
     pub fn new(
         fabric: Fabric,
         registry: Arc<Registry>,
-        code: Arc<dyn Code>,
+        packages: Arc<dyn Unpack>,
         environments: Arc<dyn Environments>,
         logs: Logs,
         config: Config,
@@ -109,7 +109,7 @@ impl Invoker {
         let inner = Arc::new(Inner {
             fabric,
             registry,
-            code,
+            packages,
             environments,
             admission: Admission::default(),
             pool,

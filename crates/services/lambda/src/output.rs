@@ -67,7 +67,10 @@ pub struct StreamSpec {
 pub enum Format {
     Text,
     /// One object a line, of at least these levels.
-    Json { application: Level, system: Level },
+    Json {
+        application: Level,
+        system: Level,
+    },
 }
 
 /// The output of one environment.

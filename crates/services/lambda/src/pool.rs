@@ -76,8 +76,7 @@ pub struct Status {
 impl Pool {
     /// A pool whose idle environments' memory sizes sum up to `idle_memory_mb_max` at most.
     pub fn new(clock: Clock, idle_memory_mb_max: u64) -> Pool {
-        let inner =
-            Arc::new(Inner { clock, idle_memory_mb_max, state: Mutex::default(), first_idle: Notify::new() });
+        let inner = Arc::new(Inner { clock, idle_memory_mb_max, state: Mutex::default(), first_idle: Notify::new() });
         let recycling = Arc::downgrade(&inner);
         tokio::spawn(async move {
             while let Some(inner) = recycling.upgrade() {

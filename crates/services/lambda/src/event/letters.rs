@@ -123,7 +123,10 @@ mod tests {
         assert_eq!(attributes["RequestID"], json!({"DataType": "String", "StringValue": "id"}));
         assert_eq!(attributes["ErrorCode"], json!({"DataType": "Number", "StringValue": "200"}));
         assert_eq!(attributes["ErrorMessage"]["StringValue"].as_str().expect("text").len(), 1_024);
-        assert_eq!((letter.sender.service.as_str(), letter.payload.as_ref()), ("lambda.amazonaws.com", b"{}".as_slice()));
+        assert_eq!(
+            (letter.sender.service.as_str(), letter.payload.as_ref()),
+            ("lambda.amazonaws.com", b"{}".as_slice())
+        );
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub(crate) fn decide(policy: Policy, history: History, attempt: Attempt) -> Next
         Attempt::FunctionError => {
             let after = if history.attempts == 0 { FIRST_RETRY_AFTER } else { SECOND_RETRY_AFTER };
             // An event that would be too old at its next attempt ends at once.
-            match history.age + after > policy.age_max {
+            match history.age + after >= policy.age_max {
                 true => Next::End(Condition::EventAgeExceeded),
                 false => Next::Again { after, attempted: true },
             }
@@ -119,7 +119,7 @@ mod tests {
             ((0, 21_600), (0, 0, 0), FunctionError, Next::End(RetriesExhausted)),
             ((1, 21_600), (1, 0, 60), FunctionError, Next::End(RetriesExhausted)),
             // Recorded on AWS: age 60 makes one attempt, age 90 makes two.
-            ((2, 60), (0, 0, 1), FunctionError, Next::End(EventAgeExceeded)),
+            ((2, 60), (0, 0, 0), FunctionError, Next::End(EventAgeExceeded)),
             ((2, 90), (0, 0, 1), FunctionError, again(60, true)),
             ((2, 90), (1, 0, 61), FunctionError, Next::End(EventAgeExceeded)),
             (default, (0, 0, 0), Deferred, again(1, false)),

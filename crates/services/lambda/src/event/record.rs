@@ -114,8 +114,7 @@ mod tests {
 
     #[test]
     fn records_are_those_of_aws() {
-        let success =
-            Response { executed_version: "$LATEST".into(), function_error: None, payload: json_of(b"null") };
+        let success = Response { executed_version: "$LATEST".into(), function_error: None, payload: json_of(b"null") };
         let failure = Response {
             executed_version: "$LATEST".into(),
             function_error: Some("Unhandled".into()),

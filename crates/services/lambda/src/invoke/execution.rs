@@ -41,7 +41,11 @@ struct Ready {
 enum Prepared {
     Ready(Ready),
     /// Its init failed twice; the second failure is the invocation's.
-    InitFailed { error: StartError, spent: Duration, specification: Specification },
+    InitFailed {
+        error: StartError,
+        spent: Duration,
+        specification: Specification,
+    },
 }
 
 /// How it ended, for everybody who is told.
@@ -106,7 +110,7 @@ impl<'a> Execution<'a> {
         let Some(runtime) = version.runtime.as_deref() else {
             return Err(invalid_runtime_exception("Kobel does not run container images."));
         };
-        let folders = self.inner.code.folders(version).await?;
+        let folders = self.inner.packages.folders(version).await?;
         let made = Specification::make(self.inner, version, runtime, folders);
         let log = made.log.clone();
         log.begin_tail();
@@ -147,8 +151,7 @@ impl<'a> Execution<'a> {
             Err(error) if error.is_service_fault() => Err(service_fault(&error)),
             Err(error) => {
                 let spent = started.elapsed();
-                let report =
-                    Platform::InitReport { phase: "invoke", duration: spent, error_type: error.error_type() };
+                let report = Platform::InitReport { phase: "invoke", duration: spent, error_type: error.error_type() };
                 made.log.platform(None, &report);
                 Ok(Prepared::InitFailed { error, spent, specification: made })
             }
@@ -168,6 +171,7 @@ impl<'a> Execution<'a> {
             started: self.inner.fabric.now(),
             log: made.log,
             credentials: made.credentials,
+            code: made.code,
         };
         Ready { instance, init, spent }
     }
@@ -212,7 +216,10 @@ impl<'a> Execution<'a> {
         let status = match &error {
             FunctionError::Timeout { after } => {
                 let at = self.inner.fabric.now();
-                log.note(request_id, format!("{at} {request_id} Task timed out after {:.2} seconds\n\n", after.as_secs_f64()));
+                log.note(
+                    request_id,
+                    format!("{at} {request_id} Task timed out after {:.2} seconds\n\n", after.as_secs_f64()),
+                );
                 Status::Timeout
             }
             FunctionError::Handler { .. } | FunctionError::ResponseTooLarge => Status::HandlerError,

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::Inner;
 use crate::environment::Folders;
 use crate::output::{Format, Level, LogStream, StreamSpec};
+use crate::package::Code;
 use crate::pool::Credentials;
 use crate::registry::Version;
 
@@ -23,6 +24,7 @@ pub(super) struct Specification {
     pub(super) spec: EnvironmentSpec,
     pub(super) log: Arc<LogStream>,
     pub(super) credentials: Credentials,
+    pub(super) code: Vec<Arc<Code>>,
 }
 
 impl Specification {
@@ -46,7 +48,7 @@ impl Specification {
             ephemeral_storage_mb: version.ephemeral_storage_mb,
             init_timeout: super::execution::INIT_MAX,
         };
-        Specification { spec, log: inner.logs.open(stream), credentials }
+        Specification { spec, log: inner.logs.open(stream), credentials, code: folders.held }
     }
 }
 
@@ -87,8 +89,7 @@ fn open_session(fabric: &Fabric, version: &Version) -> (Credentials, [(String, S
     let principal = format!("arn:{partition}:sts::{account}:assumed-role/{role}/{}", version.function_name);
     let expires = fabric.now() + CREDENTIALS_HOLD;
     let (keys, session) = fabric.sessions.open(&fabric.entropy, account, principal, expires);
-    let credentials =
-        Credentials { session, access_key: keys.access_key.clone(), sessions: fabric.sessions.clone() };
+    let credentials = Credentials { session, access_key: keys.access_key.clone(), sessions: fabric.sessions.clone() };
     let variables = [
         ("AWS_ACCESS_KEY_ID".to_owned(), keys.access_key),
         ("AWS_SECRET_ACCESS_KEY".to_owned(), keys.secret_key),

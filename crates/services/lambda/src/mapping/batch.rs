@@ -56,7 +56,8 @@ pub(super) fn size(message: &QueueMessage) -> usize {
     const FIXED_BYTES: usize = 512;
     let map = |map: &Map<String, Value>| map.iter().map(|(k, v)| k.len() + 8 + v.to_string().len()).sum::<usize>();
     // What must be escaped grows: a quote to two bytes, a control character to six.
-    let escaped: usize = message.body.bytes().map(|b| if b < 0x20 { 6 } else { 1 + usize::from(b == b'"' || b == b'\\') }).sum();
+    let escaped: usize =
+        message.body.bytes().map(|b| if b < 0x20 { 6 } else { 1 + usize::from(b == b'"' || b == b'\\') }).sum();
     escaped + map(&message.attributes) + map(&message.message_attributes) + message.receipt.len() + FIXED_BYTES
 }
 

@@ -8,11 +8,25 @@ use serde_json::{Value, json};
 /// What the platform has to say.
 #[derive(Clone, Debug)]
 pub enum Platform<'a> {
-    InitStart { function: &'a str, version: &'a str, runtime: &'a str, runtime_arn: &'a str },
+    InitStart {
+        function: &'a str,
+        version: &'a str,
+        runtime: &'a str,
+        runtime_arn: &'a str,
+    },
     /// Init failed: in its own phase (`init`), or when it was repeated as part of an invocation (`invoke`).
-    InitReport { phase: &'static str, duration: Duration, error_type: &'a str },
-    Start { request_id: &'a str, version: &'a str },
-    End { request_id: &'a str },
+    InitReport {
+        phase: &'static str,
+        duration: Duration,
+        error_type: &'a str,
+    },
+    Start {
+        request_id: &'a str,
+        version: &'a str,
+    },
+    End {
+        request_id: &'a str,
+    },
     Report(Report<'a>),
 }
 

@@ -153,8 +153,7 @@ async fn put_events(fabric: &Fabric, stream: &Stream, log_events: Vec<InputLogEv
 async fn make(fabric: &Fabric, stream: &Stream) -> Result<(), wire::Error> {
     let group = CreateLogGroupRequest { log_group_name: stream.group.clone(), ..Default::default() };
     unless_there(call(fabric, stream, "CreateLogGroup", group).await)?;
-    let request =
-        CreateLogStreamRequest { log_group_name: stream.group.clone(), log_stream_name: stream.name.clone() };
+    let request = CreateLogStreamRequest { log_group_name: stream.group.clone(), log_stream_name: stream.name.clone() };
     unless_there(call(fabric, stream, "CreateLogStream", request).await)?;
     stream.made.store(true, Ordering::Relaxed);
     Ok(())
@@ -164,12 +163,7 @@ fn unless_there(result: Result<(), wire::Error>) -> Result<(), wire::Error> {
     result.or_else(|error| if error.code == "ResourceAlreadyExistsException" { Ok(()) } else { Err(error) })
 }
 
-async fn call(
-    fabric: &Fabric,
-    stream: &Stream,
-    operation: &str,
-    request: impl Shaped,
-) -> Result<(), wire::Error> {
+async fn call(fabric: &Fabric, stream: &Stream, operation: &str, request: impl Shaped) -> Result<(), wire::Error> {
     let Some(logs) = fabric.plugs.api("logs") else { return Ok(()) };
     let call = fabric.call_from("lambda", stream.scope.clone(), fabric.begin_trace());
     logs.call(operation, call, request.into_fields()).await.map(drop)
@@ -183,19 +177,24 @@ mod tests {
     fn batches_keep_order_and_limits() {
         let stream = |name: &str| Arc::new(Stream::new(Scope::default(), "g".into(), name.into()));
         let (a, b) = (stream("a"), stream("b"));
-        let entry = |stream: &Arc<Stream>, message: String| Entry {
-            stream: stream.clone(),
-            at: Timestamp::EPOCH,
-            message,
-        };
+        let entry =
+            |stream: &Arc<Stream>, message: String| Entry { stream: stream.clone(), at: Timestamp::EPOCH, message };
         let large = "x".repeat(BATCH_BYTES_MAX - EVENT_OVERHEAD_BYTES - 10);
-        let entries =
-            vec![entry(&a, "1".into()), entry(&b, "2".into()), entry(&a, large), entry(&a, "3".into()), entry(&b, "4".into())];
+        let entries = vec![
+            entry(&a, "1".into()),
+            entry(&b, "2".into()),
+            entry(&a, large),
+            entry(&a, "3".into()),
+            entry(&b, "4".into()),
+        ];
         let shown: Vec<(String, Vec<usize>)> = batches(entries)
             .into_iter()
             .map(|(stream, events)| (stream.name.clone(), events.iter().map(|e| e.message.len()).collect()))
             .collect();
         let large = BATCH_BYTES_MAX - EVENT_OVERHEAD_BYTES - 10;
-        assert_eq!(shown, [("a".into(), vec![1]), ("b".into(), vec![1, 1]), ("a".into(), vec![large]), ("a".into(), vec![1])]);
+        assert_eq!(
+            shown,
+            [("a".into(), vec![1]), ("b".into(), vec![1, 1]), ("a".into(), vec![large]), ("a".into(), vec![1])]
+        );
     }
 }

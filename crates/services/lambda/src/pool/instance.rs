@@ -5,6 +5,7 @@ use fabric::{Session, Sessions};
 
 use crate::environment::Environment;
 use crate::output::LogStream;
+use crate::package::Code;
 use crate::registry::Version;
 
 /// An execution environment with what belongs to it: the role's session and the log stream.
@@ -14,6 +15,8 @@ pub struct Instance {
     pub started: Timestamp,
     pub log: Arc<LogStream>,
     pub credentials: Credentials,
+    /// Keeps its folders there.
+    pub code: Vec<Arc<Code>>,
 }
 
 /// The session whose credentials the environment's variables hold; closed when dropped.

@@ -58,8 +58,7 @@ fn text_lines_are_those_of_aws() {
 #[test]
 fn json_lines_are_filtered_by_level() {
     let start = Platform::Start { request_id: "r", version: "1" };
-    let expected =
-        "{\"record\":{\"requestId\":\"r\",\"version\":\"1\"},\"time\":\"1970-01-01T00:00:00.000Z\",\"type\":\"platform.start\"}\n";
+    let expected = "{\"record\":{\"requestId\":\"r\",\"version\":\"1\"},\"time\":\"1970-01-01T00:00:00.000Z\",\"type\":\"platform.start\"}\n";
     let line = start.json(Timestamp::EPOCH, Level::Info).expect("a line");
     let parse = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     assert_eq!(parse(&line), parse(expected));
