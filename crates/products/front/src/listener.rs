@@ -1,0 +1,98 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clock::Clock;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use crate::admin::Admin;
+use crate::connection::{self, Site};
+use crate::host::FabricHost;
+
+/// How many connections are served at once; further ones wait to be accepted.
+const CONNECTIONS_MAX: usize = 8_192;
+
+/// The listening port. Bound early, so that a port in use is told before anything starts.
+pub struct Front {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FrontError {
+    #[error(
+        "failed to listen on {address}: {source}. Is another Kobel running there? Choose another port with --port."
+    )]
+    Listen { address: SocketAddr, source: std::io::Error },
+}
+
+/// Serves until it is told to stop.
+pub struct Serving {
+    site: Arc<Site>,
+    stop: watch::Sender<bool>,
+}
+
+impl Front {
+    pub async fn bind(address: SocketAddr) -> Result<Front, FrontError> {
+        let listen = async {
+            let listener = TcpListener::bind(address).await?;
+            let address = listener.local_addr()?;
+            Ok(Front { listener, address })
+        };
+        listen.await.map_err(|source| FrontError::Listen { address, source })
+    }
+
+    /// The address with its port, also where port 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Begins to serve.
+    pub fn serve(self, services: Arc<wire::Services>, host: Arc<FabricHost>, admin: Admin, clock: Clock) -> Serving {
+        let (stop, stopping) = watch::channel(false);
+        let site = Arc::new(Site { services, host, admin: Arc::new(admin), clock, address: self.address, stopping });
+        tokio::spawn(accept(self.listener, site.clone()));
+        Serving { site, stop }
+    }
+}
+
+impl Serving {
+    /// Serves a connection that a function opened inside its sandbox.
+    pub fn take(&self, stream: TcpStream) {
+        tokio::spawn(connection::serve(self.site.clone(), stream));
+    }
+
+    /// Accepts nothing further and lets requests under way end.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// Resolves when Kobel stops.
+pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // The sender going away means the same.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+async fn accept(listener: TcpListener, site: Arc<Site>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut stopping = site.stopping.clone();
+    loop {
+        let Ok(permit) = room.clone().acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopped(&mut stopping) => return,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let site = site.clone();
+                tokio::spawn(async move {
+                    connection::serve(site, stream).await;
+                    drop(permit);
+                });
+            }
+            // Out of descriptors, or the peer has gone: the next one may do.
+            Err(error) => tracing::warn!(%error, "a connection could not be accepted"),
+        }
+    }
+}
