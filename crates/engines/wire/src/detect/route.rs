@@ -44,10 +44,10 @@ impl Router {
             let demanded = members.map(|member| (member.wire_name, member.location)).collect();
             Route::new(Asked::Operation(operation), operation.method, operation.uri, demanded)
         });
-        let missing = service.missing.iter().map(|missing| {
-            let demanded = if missing.name == "UploadPartCopy" { UPLOAD_PART_COPY.to_vec() } else { Vec::new() };
-            Route::new(Asked::Missing(missing), missing.method, missing.uri, demanded)
-        });
+        let missing = service
+            .missing
+            .iter()
+            .map(|missing| Route::new(Asked::Missing(missing), missing.method, missing.uri, Vec::new()));
         let mut routes: Vec<Route> = operations.chain(missing).collect();
         // Stable: an operation that Kobel has precedes a missing one of the same form.
         routes.sort_by_key(|route| std::cmp::Reverse(route.specificity()));
@@ -66,10 +66,6 @@ impl Router {
         first_of(self.routes.iter().filter(fits), path)
     }
 }
-
-/// The model's names of what UploadPartCopy demands; missing operations have no table.
-const UPLOAD_PART_COPY: [(&str, Location); 3] =
-    [("x-amz-copy-source", Location::Header), ("partNumber", Location::Query), ("uploadId", Location::Query)];
 
 fn first_of<'a>(mut routes: impl Iterator<Item = &'a Route>, path: &str) -> Option<(Asked, Labels)> {
     routes.find_map(|route| Some((route.asked, route.labels(path)?)))

@@ -1,0 +1,66 @@
+//! Requests for what Kobel does not have are told so in their own protocol.
+
+use crate::site::{ask, signed};
+
+#[test]
+fn an_unknown_service_is_named() {
+    let auth = signed("test", "us-east-1", "dynamodb");
+    let target = "x-amz-target: DynamoDB_20120810.PutItem";
+    let answer = ask("POST /", &[&auth, target, "content-type: application/x-amz-json-1.0"], "{}");
+    assert_eq!(answer.status, 501);
+    assert!(answer.json()["__type"].as_str().unwrap().ends_with("#NotImplemented"));
+    assert!(answer.body.contains("dynamodb") && answer.body.contains("PutItem"), "{}", answer.body);
+
+    let auth = signed("test", "us-east-1", "scheduler");
+    let answer = ask("POST /schedules/x", &[&auth], "{}");
+    assert_eq!((answer.status, answer.header("x-amzn-errortype")), (501, "NotImplemented"));
+
+    let auth = signed("test", "us-east-1", "rds");
+    let form = "content-type: application/x-www-form-urlencoded";
+    let answer = ask("POST /", &[&auth, form], "Action=CreateDBProxy&Version=2014-10-31");
+    assert_eq!(answer.status, 501);
+    assert!(answer.body.contains("<Code>NotImplemented</Code>") && answer.body.contains("rds"), "{}", answer.body);
+}
+
+#[test]
+fn cbor_is_answered_in_cbor() {
+    let auth = signed("test", "us-east-1", "monitoring");
+    let headers = ["smithy-protocol: rpc-v2-cbor", "content-type: application/cbor", &auth];
+    let answer = ask("POST /service/GraniteServiceVersion20100801/operation/PutMetricData", &headers, "");
+    assert_eq!(answer.status, 501);
+    assert_eq!(answer.header("smithy-protocol"), "rpc-v2-cbor");
+    assert!(answer.body.contains("monitoring") && answer.body.contains("PutMetricData"));
+}
+
+#[test]
+fn an_unknown_operation_is_named() {
+    let json = "content-type: application/x-amz-json-1.0";
+    let answer = ask("POST /", &[json, "x-amz-target: AmazonSQS.Fly"], "{}");
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.json()["__type"], "com.amazonaws.sqs#UnknownOperationException");
+    let answer = ask("POST /?Action=Fly", &[], "");
+    assert!(answer.status == 400 && answer.body.contains("<Code>InvalidAction</Code>"), "{}", answer.body);
+    let answer = ask("GET /2015-03-31/nothing", &[&signed("test", "us-east-1", "lambda")], "");
+    assert_eq!((answer.status, answer.header("x-amzn-errortype")), (404, "UnknownOperationException"));
+}
+
+#[test]
+fn a_missing_operation_is_named() {
+    let answer = ask("GET /2015-03-31/event-source-mappings/", &[&signed("test", "us-east-1", "lambda")], "");
+    assert!([404, 501].contains(&answer.status), "{} {}", answer.status, answer.body);
+    let answer = ask("POST /", &[&signed("test", "us-east-1", "sts")], "");
+    assert!(answer.body.contains("<Code>MissingAction</Code>"), "{}", answer.body);
+}
+
+#[test]
+fn a_malformed_signature_is_refused() {
+    let answer = ask("GET /b/k", &["authorization: AWS4-HMAC-SHA256 nonsense"], "");
+    assert!(answer.status == 400 && answer.body.contains("AuthorizationHeaderMalformed"), "{}", answer.body);
+}
+
+#[test]
+fn options_name_the_methods() {
+    let answer = ask("OPTIONS /", &[], "");
+    assert_eq!(answer.status, 200);
+    assert!(answer.header("allow").contains("PUT"));
+}
