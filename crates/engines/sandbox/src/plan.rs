@@ -35,6 +35,16 @@ pub(crate) struct Command {
 /// The largest share of the memory limit that a garbage-collected heap may take, in percent.
 const NODE_HEAP_PERCENT: u32 = 90;
 const JAVA_HEAP_PERCENT: u32 = 75;
+/// A short start, and UTF-8 although the host may lack the locale that `LANG` names.
+const JAVA_FLAGS: [&str; 7] = [
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "-Xshare:auto",
+    "-Dfile.encoding=UTF-8",
+    "-Dstdout.encoding=UTF-8",
+    "-Dstderr.encoding=UTF-8",
+];
 const RUNTIME_PATH: &str = "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin";
 const LIBRARY_PATH: &str =
     "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
@@ -103,9 +113,8 @@ fn interpreter(spec: &EnvironmentSpec, runtime: &Runtime, layout: &Layout) -> Ve
         }
         Family::Java => {
             let heap_mb = (spec.memory_mb * JAVA_HEAP_PERCENT / 100).max(16);
-            let flags = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto"];
             let mut arguments = vec![program, format!("-Xmx{heap_mb}m")];
-            arguments.extend(flags.map(str::to_owned));
+            arguments.extend(JAVA_FLAGS.map(str::to_owned));
             if runtime.version.major >= 9 {
                 // The bootstrap makes a stream of an inherited descriptor, which is closed to it else.
                 arguments.push("--add-opens=java.base/java.io=ALL-UNNAMED".to_owned());

@@ -321,9 +321,12 @@ final class Binder {
 
     private static Object byConstructor(Map<?, ?> value, Class<?> raw) {
         List<Field> fields = new ArrayList<>();
-        for (Field field : raw.getDeclaredFields()) {
-            if (!Modifier.isStatic(field.getModifiers()) && !field.isSynthetic()) {
-                fields.add(field);
+        for (Class<?> at = raw; at != null && at != Object.class; at = at.getSuperclass()) {
+            int first = 0;
+            for (Field field : at.getDeclaredFields()) {
+                if (!Modifier.isStatic(field.getModifiers()) && !field.isSynthetic()) {
+                    fields.add(first++, field);
+                }
             }
         }
         for (Constructor<?> constructor : raw.getDeclaredConstructors()) {

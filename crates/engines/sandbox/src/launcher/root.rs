@@ -12,7 +12,7 @@ use super::sys::{self, NO_DEVICES, NO_SET_UID, READ_ONLY};
 /// Software of the host. A symbolic link (`/bin`) stays one.
 const SOFTWARE: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 /// What programs read in `/etc`, none of it secret.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 15] = [
     "alternatives",
     "ca-certificates",
     "ca-certificates.conf",
@@ -21,6 +21,7 @@ const SETTINGS: [&str; 14] = [
     "ld.so.cache",
     "localtime",
     "mime.types",
+    "os-release",
     "pki",
     "protocols",
     "python3",

@@ -34,6 +34,25 @@ public class Handlers {
             out.write("{\"raw\":true}".getBytes());
         }
     }
+    /** As the classes of AWS's events library: no default constructor, a date made of text. */
+    public static class Base {
+        private final List<Made> records;
+        public Base(List<Made> records) { this.records = records; }
+        public List<Made> getRecords() { return records; }
+    }
+    public static class Notification extends Base {
+        public Notification(List<Made> records) { super(records); }
+    }
+    public static class Made {
+        private final String name;
+        private java.time.Instant time;
+        public Made(String name, String time) { this.name = name; this.time = java.time.Instant.parse(time); }
+    }
+    public String made(Notification event, Context context) {
+        Made made = event.getRecords().get(0);
+        System.out.println("grün");
+        return made.name + made.time.getEpochSecond();
+    }
     public int plain(List<Integer> numbers) { int sum = 0; for (int n : numbers) sum += n; return sum; }
     public void nothing(Context context) { System.out.println("nothing for " + context.getFunctionName()); }
     public String fails(String text) { throw new IllegalStateException("no " + text, new RuntimeException("deep")); }
@@ -68,7 +87,7 @@ fn build(bench: &Bench) -> PathBuf {
     let classes = bench.code(&[("keep", "")]);
     let jar = bench.sandbox.java_classpath().unwrap();
     let mut javac = Command::new("javac");
-    javac.arg("-cp").arg(jar).arg("-d").arg(&classes);
+    javac.args(["-encoding", "UTF-8", "-cp"]).arg(jar).arg("-d").arg(&classes);
     javac.args(["Handlers", "Event", "Answer"].map(|name| sources.join(format!("app/{name}.java"))));
     assert!(javac.status().unwrap().success());
     classes
@@ -84,10 +103,13 @@ pub async fn runs_every_style_of_handler(isolation: Isolation) {
         ("app.Handlers$Maps::handleRequest", r#"{"a":{"b":[1,2.5,null]}}"#, json!("{a={b=[1, 2.5, null]}}")),
         ("app.Handlers$Streams", "{}", json!({"raw": true})),
         ("app.Handlers::plain", "[1,2,3]", json!(6)),
+        ("app.Handlers::made", r#"{"Records":[{"Name":"n","time":"1970-01-01T00:00:07Z"}]}"#, json!("n7")),
         ("app.Handlers::nothing", "{}", Value::Null),
     ];
     for (handler, payload, expected) in cases {
-        let environment = bench.start(bench.spec("java17", handler, code.clone())).await;
+        let mut spec = bench.spec("java17", handler, code.clone());
+        spec.memory_mb = 128;
+        let environment = bench.start(spec).await;
         for _ in 0..2 {
             let outcome = environment.invoke(event(payload)).await;
             assert!(outcome.reusable);
@@ -95,7 +117,7 @@ pub async fn runs_every_style_of_handler(isolation: Isolation) {
         }
     }
     let texts: Vec<String> = bench.lines.all().into_iter().map(|line| line.text).collect();
-    assert_eq!(texts, ["one\ntwo", "one\ntwo", "nothing for f", "nothing for f"]);
+    assert_eq!(texts, ["one\ntwo", "one\ntwo", "grün", "grün", "nothing for f", "nothing for f"]);
 }
 
 pub async fn reports_errors_as_lambda_does(isolation: Isolation) {
