@@ -4,7 +4,7 @@ mod identity;
 mod incoming;
 mod limits;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base::{Entropy, RequestId, Trace};
 use bytes::Bytes;
@@ -184,14 +184,44 @@ async fn run(
         origin: origin_of(parts, origin),
         body: stream,
     };
-    let began = instant();
+    let running = Running { host, beginning: &beginning, trace: &under, began: instant(), ended: false };
     let result = api.call(operation.name, call, input).await;
     let status = match &result {
         Ok(reply) => reply.status.unwrap_or(operation.status),
         Err(error) => error.status,
     };
-    host.end(&beginning, &Ending { status, error: result.as_ref().err(), duration: elapsed(began), trace: &under });
+    running.end(status, result.as_ref().err());
     result
+}
+
+/// A call under way. If its client goes away, the call is dropped, and the host is told so.
+struct Running<'a> {
+    host: &'a dyn Host,
+    beginning: &'a Beginning<'a>,
+    trace: &'a Trace,
+    began: Instant,
+    ended: bool,
+}
+
+impl Running<'_> {
+    fn end(mut self, status: u16, error: Option<&Error>) {
+        self.ended = true;
+        self.tell(status, error);
+    }
+
+    fn tell(&self, status: u16, error: Option<&Error>) {
+        let duration = instant().saturating_duration_since(self.began);
+        self.host.end(self.beginning, &Ending { status, error, duration, trace: self.trace });
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            let message = "The client closed the connection before the reply.";
+            self.tell(499, Some(&Error::new("ClientClosedRequest", 499, message)));
+        }
+    }
 }
 
 /// Gives the members that a client library would have filled with a random token.
@@ -266,8 +296,4 @@ fn origin_of(parts: &request::Parts, origin: String) -> String {
 #[expect(clippy::disallowed_methods, reason = "measures how long a call took in real time")]
 fn instant() -> Instant {
     Instant::now()
-}
-
-fn elapsed(began: Instant) -> Duration {
-    instant().saturating_duration_since(began)
 }

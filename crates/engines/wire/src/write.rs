@@ -74,7 +74,7 @@ impl Writer<'_> {
     /// The reply of failure.
     pub fn failure(&self, error: &Error) -> http::Response<Body> {
         let mut response = Response { status: error.status, ..Response::default() };
-        error::write(self, error, &mut response);
+        error::write(self, &error::in_family(self, error), &mut response);
         for (name, value) in &error.headers {
             response.header(name, value);
         }

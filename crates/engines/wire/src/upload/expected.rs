@@ -38,6 +38,9 @@ pub(super) fn of(headers: &HeaderMap) -> Result<Vec<Expected>, Error> {
         }
         expected.push(Expected::new(algorithm, Source::Header(value.to_owned())));
     }
+    if let Some(name) = headers.keys().find(|name| is_unknown(name.as_str())) {
+        return Err(unknown_algorithm(name.as_str()));
+    }
     for name in text("x-amz-trailer").into_iter().flat_map(|names| names.split(',')) {
         let name = name.trim().to_ascii_lowercase();
         match Algorithm::of_header(&name) {
@@ -65,6 +68,12 @@ pub(super) fn promises_checksum(headers: &HeaderMap) -> bool {
     headers.contains_key("content-md5")
         || headers.contains_key("x-amz-trailer")
         || headers.keys().any(|name| checksum(name.as_str()))
+}
+
+/// Whether a header carries a checksum of an algorithm that Kobel does not compute.
+fn is_unknown(header: &str) -> bool {
+    const NO_VALUES: [&str; 3] = ["x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"];
+    header.starts_with("x-amz-checksum-") && !NO_VALUES.contains(&header) && Algorithm::of_header(header).is_none()
 }
 
 fn unknown_algorithm(header: &str) -> Error {

@@ -49,7 +49,8 @@ fn takes_the_checksum_out_of_a_trailer() {
 fn refuses_what_does_not_match() {
     let trailer = ("x-amz-trailer", "x-amz-checksum-crc32");
     let streaming = ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
-    let cases: [(&Pairs<'_>, &str, &str); 9] = [
+    let cases: [(&Pairs<'_>, &str, &str); 10] = [
+        (&[("x-amz-checksum-xxhash64", "AAAA")], "hello", "NotImplemented"),
         (&[("x-amz-checksum-crc32", "AAAAAA==")], "hello", "BadDigest"),
         (&[("x-amz-checksum-crc32", "AAAA")], "hello", "InvalidRequest"),
         (&[("content-md5", "AAAA")], "hello", "InvalidDigest"),

@@ -1,5 +1,7 @@
 //! Errors, as each protocol has them.
 
+use std::borrow::Cow;
+
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value as Json};
 
@@ -22,6 +24,17 @@ const LAMBDA_LOWER_CASE: [&str; 11] = [
     "UnsupportedMediaTypeException",
     "ValidationException",
 ];
+
+/// A fault of Kobel's own has the code of the family.
+pub(super) fn in_family<'e>(writer: &Writer<'_>, error: &'e Error) -> Cow<'e, Error> {
+    let code = match writer.service.map(|service| service.id) {
+        _ if error.code != "InternalFailure" => return Cow::Borrowed(error),
+        Some("s3") => "InternalError",
+        Some("lambda") => "ServiceException",
+        _ => return Cow::Borrowed(error),
+    };
+    Cow::Owned(Error { code: code.into(), ..error.clone() })
+}
 
 pub(super) fn write(writer: &Writer<'_>, error: &Error, response: &mut Response) {
     match writer.protocol {

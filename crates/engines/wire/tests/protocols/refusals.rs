@@ -64,3 +64,16 @@ fn options_name_the_methods() {
     assert_eq!(answer.status, 200);
     assert!(answer.header("allow").contains("PUT"));
 }
+
+#[test]
+fn a_call_whose_client_goes_away_has_ended() {
+    use std::future::Future;
+    let (site, services, host) = crate::site::site();
+    let request = http::Request::post("/?Action=ReceiveMessage&QueueUrl=endless");
+    let request = request.body(http_body_util::Full::new(bytes::Bytes::new())).expect("a request");
+    let mut answering = Box::pin(wire::handle(&services, &host, request, "http://h".to_owned()));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(answering.as_mut().poll(&mut context).is_pending());
+    drop(answering);
+    assert_eq!(site.journal.lock().expect("no test panics while it writes")[1], "ReceiveMessage 499");
+}

@@ -22,7 +22,10 @@ pub fn api(service: &'static Service, site: Arc<Site>) -> Arc<Api> {
         .on::<model_sqs::ListQueues, _, _, _>(|_, _, _| async {
             Ok::<_, Error>(ListQueuesResult { queue_urls: Some(vec!["a".into(), "b".into()]), ..Default::default() })
         })
-        .on::<model_sqs::ReceiveMessage, _, _, _>(|_, _, _| async {
+        .on::<model_sqs::ReceiveMessage, _, _, _>(|_, _, input| async move {
+            if input.queue_url == "endless" {
+                std::future::pending::<()>().await;
+            }
             let attribute = MessageAttributeValue {
                 binary_value: Some("\u{1}".into()),
                 data_type: "Binary".into(),
