@@ -112,7 +112,8 @@ impl Inner {
     }
 
     fn batch(&self) -> Batch {
-        Batch::new(CELL, self.epoch.get().copied().unwrap_or_default())
+        // Deliveries do not rest on one another: that one commit failed must not stop all others.
+        Batch::new(CELL, self.epoch.get().copied().unwrap_or_default()).independent()
     }
 
     fn committed(&self, messages: Vec<cell::Message>) {

@@ -5,6 +5,11 @@ pub struct Batch {
     pub cell: String,
     /// The epoch under which the cell is owned; see [`crate::Store::claim`].
     pub epoch: u64,
+    /// Whether the batch rests on no earlier batch of its cell. Any other is refused after one that failed, until
+    /// the cell is claimed anew.
+    pub independent: bool,
+    /// Whether the cell ends with this batch: nobody owns it any more.
+    pub retires: bool,
     /// All must hold.
     pub conditions: Vec<Condition>,
     /// Applied in this order.
@@ -27,8 +32,17 @@ pub enum Write {
 }
 
 impl Batch {
+    /// How many bytes a batch may have: what is larger belongs into a blob.
+    pub const BYTES_MAX: usize = 64 * 1024 * 1024;
+
     pub fn new(cell: impl Into<String>, epoch: u64) -> Batch {
         Batch { cell: cell.into(), epoch, ..Batch::default() }
+    }
+
+    /// See [`Batch::independent`].
+    pub fn independent(mut self) -> Batch {
+        self.independent = true;
+        self
     }
 
     pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
@@ -48,6 +62,19 @@ impl Batch {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty() && self.conditions.is_empty()
+        self.writes.is_empty() && self.conditions.is_empty() && !self.retires
+    }
+
+    /// How many bytes its keys and values have.
+    pub fn bytes(&self) -> usize {
+        let conditions = self.conditions.iter().map(|condition| match condition {
+            Condition::Absent(key) => key.len(),
+            Condition::Equals(key, value) => key.len() + value.len(),
+        });
+        let writes = self.writes.iter().map(|write| match write {
+            Write::Put(key, value) => key.len() + value.len(),
+            Write::Delete(key) | Write::DeletePrefix(key) => key.len(),
+        });
+        conditions.chain(writes).sum()
     }
 }

@@ -11,8 +11,12 @@ pub enum Error {
     Condition,
     #[error("the cell `{cell}` has another owner by now")]
     Fenced { cell: String },
+    #[error("a batch has {bytes} bytes; at most {bytes_max} are possible")]
+    TooLarge { bytes: usize, bytes_max: usize },
     #[error("the disk is full; free some space")]
     DiskFull,
+    #[error("the store's file is damaged ({reason}); stop Kobel and put back a copy of its data folder")]
+    Damaged { reason: String },
     #[error("the store failed: {reason}")]
     Failed { reason: String },
     #[error("the store has more to do than it can hold")]

@@ -122,6 +122,85 @@ async fn nothing_of_a_cell_applies_after_a_batch_that_failed() {
 }
 
 #[tokio::test]
+async fn independent_batches_do_not_fail_for_one_another() {
+    for Engine { store, .. } in engines() {
+        let epoch = store.claim("cell").await.expect("claimed");
+        let mut failing = Batch::new("cell", epoch).independent();
+        failing.require(Condition::Equals(b"a".to_vec(), b"never".to_vec()));
+        let other = Batch { writes: puts(&[("a", "1")]).writes, ..Batch::new("cell", epoch).independent() };
+        let (failing, other) = (store.commit(failing), store.commit(other.clone()));
+        assert_eq!(failing.await, Err(Error::Condition));
+        assert_eq!(other.await, Ok(()));
+        store.claim("cell").await.expect("claimed");
+        let late = Batch::new("cell", epoch).independent();
+        assert_eq!(store.commit(late).await, Err(Error::Fenced { cell: "cell".into() }));
+    }
+}
+
+#[tokio::test]
+async fn a_cell_that_ended_is_owned_by_nobody_and_leaves_no_row() {
+    for Engine { store, .. } in engines() {
+        let first = store.claim("cell").await.expect("claimed");
+        let ending = Batch { retires: true, ..Batch::new("cell", first) };
+        store.commit(ending).await.expect("owned");
+        assert!(keys(store.as_ref(), Range::prefix("epoch/")).await.is_empty());
+        let late = Batch { writes: puts(&[("a", "1")]).writes, ..Batch::new("cell", first) };
+        assert_eq!(store.commit(late.clone()).await, Err(Error::Fenced { cell: "cell".into() }));
+        let second = store.claim("cell").await.expect("claimed");
+        assert!(second > first);
+        assert_eq!(store.commit(late).await, Err(Error::Fenced { cell: "cell".into() }));
+        assert_eq!(store.commit(Batch::new("cell", second)).await, Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn outcomes_are_told_in_the_order_of_batches() {
+    for Engine { store, .. } in engines() {
+        let (told, mut heard) = tokio::sync::mpsc::channel(200);
+        for number in 0..200 {
+            let mut batch = puts(&[("n", &number.to_string())]);
+            if number % 3 == 0 {
+                batch.require(Condition::Absent(b"n".to_vec()));
+            }
+            let told = told.clone();
+            store.commit_then(batch, Box::new(move |outcome| told.try_send((number, outcome.is_ok())).expect("room")));
+        }
+        for number in 0..200 {
+            assert_eq!(heard.recv().await, Some((number, number == 0 || number % 3 != 0)));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_panic_at_an_outcome_harms_nobody_else() {
+    for Engine { store, .. } in engines() {
+        store.commit_then(puts(&[("a", "1")]), Box::new(|_| panic!("a bug")));
+        assert_eq!(store.commit(puts(&[("b", "2")])).await, Ok(()));
+        assert_eq!(keys(store.as_ref(), Range::from("")).await, ["a", "b"]);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_is_too_large_is_refused_at_once() {
+    for Engine { store, .. } in engines() {
+        let mut batch = Batch::default();
+        batch.put(b"a".to_vec(), vec![0; Batch::BYTES_MAX]);
+        let bytes = batch.bytes();
+        assert_eq!(store.commit(batch).await, Err(Error::TooLarge { bytes, bytes_max: Batch::BYTES_MAX }));
+        assert_eq!(store.get(b"a").await, Ok(None));
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_nobody_awaits_is_made_all_the_same() {
+    for Engine { store, .. } in engines() {
+        drop(store.commit(puts(&[("a", "1")])));
+        store.commit(puts(&[("b", "2")])).await.expect("committed");
+        assert_eq!(store.get(b"a").await, Ok(Some(b"1".to_vec())));
+    }
+}
+
+#[tokio::test]
 async fn keys_and_values_may_hold_any_bytes() {
     for Engine { store, .. } in engines() {
         let key = vec![0, 255, b'/', 0];
@@ -161,4 +240,21 @@ async fn sqlite_leaves_what_it_cannot_read_alone() {
     let before = std::fs::read(&file).expect("read");
     assert!(matches!(Sqlite::open(folder.path()), Err(Error::Open { .. })));
     assert_eq!(std::fs::read(&file).expect("read"), before);
+}
+
+#[tokio::test]
+async fn memory_that_is_held_loses_what_waits_with_the_power() {
+    let store = Memory::new();
+    store.commit(puts(&[("a", "1")])).await.expect("committed");
+    store.hold();
+    let waiting = [store.commit(puts(&[("b", "2")])), store.commit(puts(&[("c", "3")]))];
+    assert_eq!(store.waiting(), 2);
+    assert_eq!(keys(&store, Range::from("")).await, ["a"], "nobody reads what is not durable");
+    assert_eq!(keys(&store.after_power_loss(), Range::from("")).await, ["a"]);
+    assert_eq!(keys(&store.after_power_loss_amid(1), Range::from("")).await, ["a", "b"]);
+    assert_eq!(store.sync(1), 1);
+    assert_eq!(keys(&store, Range::from("")).await, ["a", "b"]);
+    drop(store);
+    let [first, second] = waiting;
+    assert_eq!((first.await, second.await), (Ok(()), Err(Error::Closed)));
 }

@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
-use super::connection;
+use super::{connection, table};
 use crate::{Error, Range, Row};
 
 /// How many idle connections are kept.
@@ -21,10 +21,7 @@ impl Readers {
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.with(|connection| {
-            let mut select = connection.prepare_cached("SELECT value FROM kv WHERE key = ?1")?;
-            select.query_row(params![key], |row| row.get(0)).optional()
-        })
+        self.with(|connection| table::get(connection, key))
     }
 
     pub(super) fn range(&self, range: &Range) -> Result<Vec<Row>, Error> {
