@@ -153,14 +153,15 @@ fn choose<'p>(named: &[CompletedPart], parts: &'p [Part]) -> Result<Vec<&'p Part
     if named.is_empty() {
         return Err(error::invalid_request("You must specify at least one part"));
     }
+    let ascending = named.windows(2).all(|pair| pair[0].part_number < pair[1].part_number);
+    if !ascending {
+        let message = "The list of parts was not in ascending order. Parts must be ordered by part number.";
+        return Err(Error::new("InvalidPartOrder", 400, message));
+    }
     let by_number: BTreeMap<i32, &Part> = parts.iter().map(|part| (part.number, part)).collect();
     let mut chosen: Vec<&Part> = Vec::with_capacity(named.len());
     for name in named {
         let number = name.part_number.ok_or_else(error::malformed_xml)?;
-        if chosen.last().is_some_and(|last| last.number >= number) {
-            let message = "The list of parts was not in ascending order. Parts must be ordered by part number.";
-            return Err(Error::new("InvalidPartOrder", 400, message));
-        }
         let etag = name.etag.as_deref().unwrap_or_default().trim_matches('"');
         let part = by_number.get(&number).filter(|part| part.md5 == etag);
         chosen.push(part.copied().ok_or_else(|| {

@@ -1,0 +1,128 @@
+//! Builds the functions of a template from their sources: what `sam build` does for plain projects.
+//!
+//! A build depends only on the files of the code folder and on the runtime, so its result is kept under their
+//! fingerprint and found again.
+
+mod fingerprint;
+mod java;
+mod nodejs;
+mod python;
+mod tool;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use fingerprint::{Fingerprint, fingerprint, is_executable, is_residue};
+pub use tool::ToolError;
+
+/// What is to be built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The function's logical id, for messages.
+    pub function: String,
+    /// `CodeUri`: a folder, or a finished archive.
+    pub code: PathBuf,
+    /// The runtime's identifier, `python3.12`.
+    pub runtime: String,
+}
+
+/// What a function's package is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The folder whose contents become the package, or a finished archive.
+    pub path: PathBuf,
+    pub fingerprint: Fingerprint,
+    /// False where the result was there already or there was nothing to do.
+    pub fresh: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("{function}: CodeUri names `{path}`, which is not there")]
+    Missing { function: String, path: PathBuf },
+    #[error("{function}: failed to read or write `{path}`: {source}")]
+    Io { function: String, path: PathBuf, source: std::io::Error },
+    #[error("{function}: {source}")]
+    Tool { function: String, source: ToolError },
+}
+
+/// Where builds find what they need and keep what they make.
+#[derive(Clone)]
+pub struct Workshop {
+    /// Finished builds, by fingerprint.
+    pub folder: PathBuf,
+    /// Gives the classes of Lambda's Java interfaces, for `javac`; asked only when there is Java to build.
+    pub java_interfaces: Arc<dyn Fn() -> Result<PathBuf, String> + Send + Sync>,
+}
+
+/// How a folder becomes a package.
+enum Recipe {
+    /// It is one.
+    AsIs,
+    Python,
+    Nodejs,
+    Java,
+}
+
+impl Workshop {
+    /// Builds `source`; tells `progress` what it is about to do, if it does anything.
+    pub fn build(&self, source: &Source, progress: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
+        let Source { function, code, runtime } = source;
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| BuildError::Io { function: function.clone(), path, source }
+        };
+        if !code.exists() {
+            return Err(BuildError::Missing { function: function.clone(), path: code.clone() });
+        }
+        let fingerprint = fingerprint(code, runtime).map_err(io(code))?;
+        let (recipe, what) = recipe(code, runtime);
+        if matches!(recipe, Recipe::AsIs) {
+            return Ok(Built { path: code.clone(), fingerprint, fresh: false });
+        }
+        let finished = self.folder.join(fingerprint.as_str());
+        if finished.is_dir() {
+            return Ok(Built { path: finished, fingerprint, fresh: false });
+        }
+        progress(&what);
+        let draft = self.folder.join(format!("{}.draft", fingerprint.as_str()));
+        if draft.exists() {
+            fs::remove_dir_all(&draft).map_err(io(&draft))?;
+        }
+        fs::create_dir_all(&draft).map_err(io(&draft))?;
+        let made = match recipe {
+            Recipe::AsIs => Ok(()),
+            Recipe::Python => python::build(code, &draft, runtime),
+            Recipe::Nodejs => nodejs::build(code, &draft),
+            Recipe::Java => (self.java_interfaces)()
+                .map_err(ToolError::Interfaces)
+                .and_then(|interfaces| java::build(code, &draft, runtime, &interfaces)),
+        };
+        made.map_err(|source| BuildError::Tool { function: function.clone(), source })?;
+        fs::rename(&draft, &finished).map_err(io(&finished))?;
+        Ok(Built { path: finished, fingerprint, fresh: true })
+    }
+}
+
+/// How to build `code`, and a line that says so.
+fn recipe(code: &Path, runtime: &str) -> (Recipe, String) {
+    if code.is_file() {
+        return (Recipe::AsIs, String::new());
+    }
+    let has = |name: &str| code.join(name).exists();
+    match runtime {
+        _ if runtime.starts_with("python") && python::needs_build(code) => {
+            (Recipe::Python, "pip install -r requirements.txt".into())
+        }
+        _ if runtime.starts_with("nodejs") && nodejs::needs_build(code) => {
+            let command = if has("package-lock.json") { "npm ci" } else { "npm install" };
+            (Recipe::Nodejs, command.into())
+        }
+        _ if runtime.starts_with("java") => match java::sources(code) {
+            sources if sources.is_empty() => (Recipe::AsIs, String::new()),
+            sources => (Recipe::Java, format!("javac ({} files)", sources.len())),
+        },
+        _ => (Recipe::AsIs, String::new()),
+    }
+}

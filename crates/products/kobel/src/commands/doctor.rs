@@ -1,0 +1,47 @@
+use sandbox::{Config, Family, Runtime, Sandbox};
+
+use super::Error;
+use crate::{cli, print};
+
+/// Tells what this machine gives, and exits with an error if nothing could run.
+pub fn run(doctor: &cli::Doctor) -> Result<(), Error> {
+    let folder = tempfile::tempdir().map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
+    let isolation = match doctor.isolation {
+        cli::Isolation::Auto => sandbox::Isolation::Auto,
+        cli::Isolation::Namespaces => sandbox::Isolation::Namespaces,
+        cli::Isolation::Process => sandbox::Isolation::Process,
+    };
+    let config = Config { isolation, ..Config::new(folder.path(), 4566, std::sync::Arc::new(|_| {})) };
+    let sandbox = Sandbox::open(config)?;
+    show_runtimes(&sandbox.runtimes());
+    let capabilities = sandbox.capabilities();
+    print::line(&format!("\nIsolation: {}", capabilities.driver));
+    if let Some(reason) = &capabilities.reason {
+        print::line(&format!("  {}", print::verdict(reason, false)));
+    }
+    for feature in &capabilities.features {
+        let mark = print::verdict(if feature.on { "yes" } else { "no " }, feature.on);
+        print::line(&format!("  {mark}  {:<16} {}", feature.name, print::dim(&feature.detail)));
+    }
+    Ok(())
+}
+
+/// The interpreters that are here, and how to get those that are not.
+fn show_runtimes(found: &[Runtime]) {
+    const REMEDIES: [(Family, &str); 3] = [
+        (Family::Python, "install Python 3 (Debian: apt-get install python3)"),
+        (Family::Nodejs, "install Node.js (Debian: apt-get install nodejs)"),
+        (Family::Java, "install a JDK (Debian: apt-get install default-jdk-headless)"),
+    ];
+    print::line("Runtimes");
+    for runtime in found {
+        let place = print::dim(&runtime.path.display().to_string());
+        print::line(&format!("  {}  {:<16} {place}", print::verdict("yes", true), runtime.identifier()));
+    }
+    print::line(&format!("  {}  {:<16} {}", print::verdict("yes", true), "provided", print::dim("any executable named bootstrap")));
+    for (family, remedy) in REMEDIES {
+        if !found.iter().any(|runtime| runtime.family == family) {
+            print::line(&format!("  {}  {family:<16} {remedy}", print::verdict("no ", false)));
+        }
+    }
+}

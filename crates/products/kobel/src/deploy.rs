@@ -1,0 +1,138 @@
+//! From a template and code on this machine to a stack in a running Kobel: read, build, upload, create or update.
+
+mod source;
+mod stack;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+pub use source::{SourceError, TemplateFile, find_template};
+pub use stack::{Outcome, delete_named};
+
+use crate::build::{BuildError, Built, Source, Workshop};
+use crate::client::{self, Client};
+use crate::{cli, package, print};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error("failed to pack `{path}`: {source}")]
+    Package { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Client(#[from] client::Error),
+    #[error("{0}")]
+    Stack(String),
+}
+
+/// A template that is deployed as a stack, perhaps again and again.
+pub struct Deployment {
+    pub client: Client,
+    pub workshop: Workshop,
+    pub template: PathBuf,
+    pub stack_name: String,
+    pub parameters: BTreeMap<String, String>,
+    pub region: String,
+}
+
+impl Deployment {
+    pub fn new(client: Client, workshop: Workshop, stack: &cli::Stack) -> Result<Deployment, Error> {
+        let template = match &stack.template {
+            Some(template) => template.clone(),
+            None => find_template(Path::new("."))?,
+        };
+        let stack_name = stack.stack_name.clone().unwrap_or_else(|| default_name(&template));
+        let parameters = stack.parameters.iter().cloned().collect();
+        Ok(Deployment { client, workshop, template, stack_name, parameters, region: stack.region.clone() })
+    }
+
+    /// Builds what needs it, uploads what is new, and brings the stack to what the template says.
+    pub async fn deploy(&self) -> Result<Outcome, Error> {
+        let file = TemplateFile::read(&self.template)?;
+        file.check(&self.parameters, &self.region)?;
+        let mut template = file.json.clone();
+        let sources = file.sources();
+        let bucket = format!("kobel-code-{}-{}", base::Account::DEFAULT, self.region);
+        let built = self.build_all(sources).await?;
+        for (source, built) in &built {
+            let key = self.upload(&bucket, built).await?;
+            file.point_to(&mut template, &source.function, &bucket, &key);
+        }
+        stack::bring_about(self, &bucket, &template).await
+    }
+
+    /// Builds side by side: each build is a process of its own.
+    async fn build_all(&self, sources: Vec<Source>) -> Result<Vec<(Source, Built)>, Error> {
+        let tasks: Vec<_> = sources
+            .into_iter()
+            .map(|source| {
+                let workshop = self.workshop.clone();
+                tokio::task::spawn_blocking(move || {
+                    let function = source.function.clone();
+                    let built = workshop.build(&source, &mut |what| print::step("Building", &format!("{function}: {what}")))?;
+                    Ok::<_, BuildError>((source, built))
+                })
+            })
+            .collect();
+        let mut built = Vec::new();
+        for task in tasks {
+            match task.await {
+                Ok(outcome) => built.push(outcome?),
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            }
+        }
+        Ok(built)
+    }
+
+    /// Uploads a package under its hash, unless it is there.
+    async fn upload(&self, bucket: &str, built: &Built) -> Result<String, Error> {
+        let failed = |source| Error::Package { path: built.path.clone(), source };
+        let bytes = match built.path.is_file() {
+            true => std::fs::read(&built.path).map_err(failed)?,
+            false => package::package(&built.path).map_err(failed)?,
+        };
+        let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = format!("{hash}.zip");
+        self.put_once(bucket, &key, Bytes::from(bytes)).await?;
+        Ok(key)
+    }
+
+    async fn put_once(&self, bucket: &str, key: &str, bytes: Bytes) -> Result<(), Error> {
+        let head = json!({ "Bucket": bucket, "Key": key });
+        match self.client.call("s3", "HeadObject", head).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is("NoSuchBucket") => {
+                let configuration = (self.region != base::Region::DEFAULT)
+                    .then(|| json!({ "LocationConstraint": self.region }));
+                let mut input = json!({ "Bucket": bucket });
+                if let Some(configuration) = configuration {
+                    input["CreateBucketConfiguration"] = configuration;
+                }
+                self.client.call("s3", "CreateBucket", input).await?;
+            }
+            Err(error) if error.is("NoSuchKey") => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(self.client.put_object(bucket, key, bytes).await?)
+    }
+}
+
+/// The template's folder, as a name for a stack: letters, digits and dashes, beginning with a letter.
+fn default_name(template: &Path) -> String {
+    let folder = std::fs::canonicalize(template).ok().and_then(|path| path.parent().map(Path::to_owned));
+    let name = folder.and_then(|folder| Some(folder.file_name()?.to_string_lossy().into_owned())).unwrap_or_default();
+    let dashed: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let trimmed = dashed.trim_matches('-');
+    if trimmed.starts_with(|c: char| c.is_ascii_alphabetic()) { trimmed.to_owned() } else { format!("app-{trimmed}") }
+}
+
+/// The members of an object, or none.
+fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
