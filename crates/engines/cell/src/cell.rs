@@ -279,8 +279,10 @@ impl<S> Held<S> {
 /// Waits for a batch to be durable and tells the outbox; carried on by the runtime where its owner drops it
 /// before its end.
 struct Committing {
-    future: Option<Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>>,
+    future: Option<Boxed>,
 }
+
+type Boxed = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 impl Committing {
     fn new(future: impl Future<Output = Result<(), Error>> + Send + 'static) -> Committing {
