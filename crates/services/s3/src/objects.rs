@@ -7,6 +7,7 @@ use crate::condition::WriteCondition;
 use crate::error;
 use crate::notification::{self, Happened};
 use crate::object::{Body, Head, Object};
+use crate::receive::{Received, check_md5, receive};
 use crate::service::S3;
 
 /// The row of an object, in the cell of its bucket.
@@ -49,6 +50,23 @@ impl S3 {
 
     pub(crate) async fn object(&self, bucket: &str, key: &str) -> Result<Object, Error> {
         self.find_object(bucket, key).await?.ok_or_else(|| error::no_such_key(key))
+    }
+
+    /// Takes a body in; one that has another MD5 than its sender said is not kept.
+    pub(crate) async fn take_body(
+        &self,
+        body: Option<ByteStream>,
+        whole: bool,
+        md5: Option<&str>,
+    ) -> Result<Received, Error> {
+        let received = receive(&self.fabric.blobs, body, whole).await?;
+        match check_md5(&received, md5) {
+            Ok(()) => Ok(received),
+            Err(error) => {
+                self.drop_blob(received.body.blob()).await;
+                Err(error)
+            }
+        }
     }
 
     /// What all rows of a bucket's objects begin with.

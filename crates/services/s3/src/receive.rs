@@ -1,12 +1,12 @@
-use std::fmt::Write;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use blob::{Blobs, Writer};
 use bytes::{Bytes, BytesMut};
 use md5::{Digest, Md5};
+use wire::checksum::{Algorithm, hex};
 use wire::{ByteStream, Error};
 
+use crate::checksums::Checksums;
 use crate::error;
 use crate::object::{Body, INLINE_BYTES_MAX};
 
@@ -19,6 +19,8 @@ pub struct Received {
     pub body: Body,
     pub size: u64,
     pub md5: [u8; 16],
+    /// Those that the caller gave, in headers or behind the body, and that were found to be right.
+    pub checksums: Checksums,
 }
 
 impl Received {
@@ -31,6 +33,7 @@ impl Received {
 /// any case, to be a part of a larger one.
 pub async fn receive(blobs: &Blobs, body: Option<ByteStream>, whole: bool) -> Result<Received, Error> {
     let mut stream = body.unwrap_or_else(ByteStream::empty);
+    let verified = stream.verified();
     let mut intake = Intake { blobs, short: BytesMut::new(), writer: None, md5: Md5::new(), size: 0 };
     if whole {
         intake.begin_blob().await?;
@@ -38,7 +41,9 @@ pub async fn receive(blobs: &Blobs, body: Option<ByteStream>, whole: bool) -> Re
     while let Some(chunk) = stream.chunk().await {
         intake.take(chunk?).await?;
     }
-    intake.finish().await
+    let checksums = verified.checksums().iter().filter(|(algorithm, _)| *algorithm != Algorithm::Md5);
+    let checksums = checksums.map(|(algorithm, value)| (algorithm.name().to_owned(), value.clone())).collect();
+    intake.finish(checksums).await
 }
 
 /// Fails where the caller said another MD5 than the body has.
@@ -56,13 +61,6 @@ pub fn check_md5(received: &Received, said: Option<&str>) -> Result<(), Error> {
             .with("CalculatedDigest", STANDARD.encode(received.md5)));
     }
     Ok(())
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes all");
-        text
-    })
 }
 
 struct Intake<'a> {
@@ -106,11 +104,11 @@ impl Intake<'_> {
         }
     }
 
-    async fn finish(self) -> Result<Received, Error> {
+    async fn finish(self, checksums: Checksums) -> Result<Received, Error> {
         let body = match self.writer {
             Some(writer) => Body::Blob(writer.finish().await.map_err(error::internal)?),
             None => Body::Inline(self.short.freeze()),
         };
-        Ok(Received { body, size: self.size, md5: self.md5.finalize().into() })
+        Ok(Received { body, size: self.size, md5: self.md5.finalize().into(), checksums })
     }
 }

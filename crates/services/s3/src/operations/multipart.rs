@@ -11,6 +11,7 @@ use model_s3::{
     Initiator, ListMultipartUploadsOutput, ListMultipartUploadsRequest, ListPartsOutput, ListPartsRequest,
     MultipartUpload, Part as PartEntry, UploadPartOutput, UploadPartRequest,
 };
+use wire::checksum::hex;
 use wire::{Call, Error};
 
 use super::buckets::owner;
@@ -22,7 +23,6 @@ use crate::condition::WriteCondition;
 use crate::error;
 use crate::object::{Body, Description, Head, Object, parse_tags};
 use crate::objects::{Telling, check_key};
-use crate::receive::{check_md5, hex, receive};
 use crate::service::S3;
 use crate::uploads::{PART_BYTES_MIN, PART_NUMBER_MAX, Part, Upload, part_row, upload_row};
 
@@ -83,9 +83,9 @@ pub async fn upload_part(s3: Arc<S3>, mut call: Call, mut input: UploadPartReque
     s3.bucket(&call, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
     check_part_number(input.part_number)?;
     s3.upload(&input.bucket, &input.key, &input.upload_id).await?;
-    let checksums = taken!(input);
-    let received = receive(&s3.fabric.blobs, call.body.take(), true).await?;
-    check_md5(&received, input.content_md5.as_deref())?;
+    let mut checksums = taken!(input);
+    let received = s3.take_body(call.body.take(), true, input.content_md5.as_deref()).await?;
+    checksums.extend(received.checksums.clone());
     let blob = received.body.blob().ok_or_else(|| error::internal("a part is a blob"))?;
     let part = Part::new(input.part_number, received.size, received.etag(), s3.fabric.now(), checksums, blob);
     s3.put_part(&input.bucket, &input.key, &input.upload_id, &part).await?;

@@ -8,7 +8,6 @@ use crate::condition::WriteCondition;
 use crate::error;
 use crate::object::{Description, Head, Object, parse_tags};
 use crate::objects::{Telling, check_key};
-use crate::receive::{check_md5, receive};
 use crate::service::S3;
 
 /// Takes an object in: its bytes first, then its row with all that follows from it.
@@ -19,11 +18,11 @@ pub async fn put_object(s3: Arc<S3>, mut call: Call, mut input: PutObjectRequest
     super::configuration::check_canned_acl(input.acl.as_deref())?;
     check_key(&input.key)?;
     let bucket = s3.bucket(&call, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-    let checksums = taken!(input);
+    let mut checksums = taken!(input);
     let condition = WriteCondition { if_match: input.if_match.take(), if_none_match: input.if_none_match.take() };
     let description = description(&mut input)?;
-    let received = receive(&s3.fabric.blobs, call.body.take(), false).await?;
-    check_md5(&received, input.content_md5.as_deref())?;
+    let received = s3.take_body(call.body.take(), false, input.content_md5.as_deref()).await?;
+    checksums.extend(received.checksums.clone());
     let head = Head {
         etag: received.etag(),
         size: received.size,
