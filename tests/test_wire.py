@@ -226,7 +226,8 @@ class TestPresignedUrls:
     def test_an_expired_url_is_refused(self, s3, bucket):
         s3.put_object(Bucket=bucket, Key="k", Body=b"x")
         url = s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "k"}, ExpiresIn=60)
-        old = re.sub(r"X-Amz-Date=\d{8}T", "X-Amz-Date=20200101T", url)
+        # boto3 signs by version 2 where no region is configured for the client's own signature version.
+        old = re.sub(r"X-Amz-Date=\d{8}T", "X-Amz-Date=20200101T", re.sub(r"Expires=\d{10}", "Expires=1600000000", url))
         reply = requests.get(old, timeout=10)
         assert (reply.status_code, "<Message>Request has expired</Message>" in reply.text) == (403, True)
 

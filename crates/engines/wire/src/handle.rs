@@ -138,6 +138,8 @@ async fn run(
     let service = api.service();
     if let Some(signature) = &signature {
         identity::check_expiry(signature, host.now())?;
+    } else if service.id == "s3" {
+        identity::check_legacy_expiry(&query, host.now())?;
     }
     let (bytes, stream) = if streams(operation.input) {
         let stream = if service.id == "s3" { upload::verified(body, &parts.headers)? } else { body };
@@ -158,7 +160,7 @@ async fn run(
     fill_tokens(operation, &mut input, request_id);
     validate(service, protocol, operation.input, &input)?;
 
-    let (scope, caller) = identity::caller(host, signature.as_ref());
+    let (scope, caller) = identity::caller(host, signature.as_ref(), &query);
     let trace = parts.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok()).and_then(Trace::parse);
     let at = host.now();
     let trace = trace.unwrap_or_else(|| Trace::begin(host.entropy(), at));

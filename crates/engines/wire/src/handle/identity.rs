@@ -2,15 +2,17 @@ use base::{Account, Region, Scope, Timestamp};
 
 use crate::schema::Protocol;
 use crate::sigv4::{Malformed, SKEW, Signature};
-use crate::{Caller, Error, Host};
+use crate::{Caller, Error, Host, Parameters};
 
-/// The account and region that a signature names, and who calls.
-pub(super) fn caller(host: &dyn Host, signature: Option<&Signature>) -> (Scope, Caller) {
-    let Some(credential) = signature.map(|signature| &signature.credential) else {
+/// The account and region that a signature names, and who calls. A presigned URL of signature version 2, as clients
+/// without a configured region still make them, names a key only.
+pub(super) fn caller(host: &dyn Host, signature: Option<&Signature>, query: &Parameters) -> (Scope, Caller) {
+    let credential = signature.map(|signature| &signature.credential);
+    let legacy = query.get("AWSAccessKeyId").filter(|_| query.get("Signature").is_some());
+    let Some(key) = credential.map(|credential| credential.access_key.as_str()).or(legacy) else {
         return (Scope::default(), Caller::default());
     };
-    let region = Region::parse(&credential.region).unwrap_or_default();
-    let key = credential.access_key.as_str();
+    let region = credential.and_then(|credential| Region::parse(&credential.region)).unwrap_or_default();
     let (account, principal) = match (Account::parse(key), host.identify(key)) {
         (_, Some(identity)) => (identity.account, identity.principal),
         (account, None) => {
@@ -38,6 +40,24 @@ pub(super) fn check_expiry(signature: &Signature, now: Timestamp) -> Result<(), 
         return Err(Error::new("AccessDenied", 403, "Request is not valid yet"));
     }
     Ok(())
+}
+
+/// Refuses a presigned URL of signature version 2 whose time has passed.
+pub(super) fn check_legacy_expiry(query: &Parameters, now: Timestamp) -> Result<(), Error> {
+    if query.get("AWSAccessKeyId").is_none() || query.get("Signature").is_none() {
+        return Ok(());
+    }
+    let expires = query.get("Expires").and_then(|expires| expires.parse().ok()).map(Timestamp::from_secs);
+    let expires = expires.ok_or_else(|| {
+        let message = "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters";
+        Error::new("AccessDenied", 403, message)
+    })?;
+    if now < expires {
+        return Ok(());
+    }
+    let error = Error::new("AccessDenied", 403, "Request has expired");
+    let error = error.with("Expires", expires.format("%Y-%m-%dT%H:%M:%SZ"));
+    Err(error.with("ServerTime", now.format("%Y-%m-%dT%H:%M:%SZ")))
 }
 
 /// The family's error for a signature that cannot be read.
