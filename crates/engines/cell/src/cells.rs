@@ -3,8 +3,7 @@ use std::sync::Arc;
 use clock::Clock;
 use store::{Range, Store};
 
-use crate::cell::{Cell, Rows, State};
-use crate::{Error, Outbox};
+use crate::{Cell, Error, Outbox, Rows, State};
 
 /// How many rows are read at once while a cell is loaded.
 const PAGE_ROWS: usize = 4_096;

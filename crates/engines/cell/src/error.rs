@@ -5,6 +5,8 @@ pub enum Error {
     Store { cell: String, source: store::Error },
     #[error("a row of the cell `{cell}` cannot be read: {reason}")]
     Unreadable { cell: String, reason: String },
+    #[error("the cell `{cell}` has been deleted")]
+    Deleted { cell: String },
 }
 
 impl Error {

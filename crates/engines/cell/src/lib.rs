@@ -4,15 +4,22 @@
 //! Invariants: the order of commits is the order of commands; nobody sees what is not durable; messages to others
 //! (the outbox) are rows of the same batch; after a failed commit the state is loaded again from the store.
 
+pub mod cbor;
 mod cell;
 mod cells;
 mod error;
 mod family;
 pub mod json;
+mod pending;
+mod rows;
 mod tx;
 
-pub use cell::{Cell, Rows, State};
+#[cfg(test)]
+mod tests;
+
+pub use cell::Cell;
 pub use cells::Cells;
 pub use error::Error;
 pub use family::Family;
+pub use rows::{Rows, State};
 pub use tx::{Message, Outbox, Tx};

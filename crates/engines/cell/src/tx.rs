@@ -12,7 +12,12 @@ pub struct Message {
 }
 
 /// Learns of the messages whose batch is durable.
+///
+/// Messages of a cell come in the order of its commits, before the command's caller has its answer. Of a commit
+/// that failed they may come later, when they turn out to be in the store all the same.
 pub trait Outbox: Send + Sync {
+    /// Called by the store's own thread, or under the cell's lock: it must be quick, must not block, and must not
+    /// use the cell.
     fn committed(&self, messages: Vec<Message>);
 }
 
@@ -54,6 +59,12 @@ impl<'a> Tx<'a> {
     /// Sends a message with the batch.
     pub fn send(&mut self, message: Message) {
         self.messages.push(message);
+    }
+
+    /// Deletes all rows of the cell, and its ownership.
+    pub(crate) fn end_cell(&mut self) {
+        self.delete_prefix("");
+        self.batch.retires = true;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
