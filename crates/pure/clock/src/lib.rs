@@ -31,6 +31,17 @@ const SETTLE: Duration = Duration::from_millis(4);
 #[derive(Clone)]
 pub struct Clock {
     inner: Arc<Inner>,
+    /// Ends the thread with the last handle.
+    _life: Arc<Life>,
+}
+
+struct Life(Arc<Inner>);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.changed.notify_all();
+    }
 }
 
 struct Inner {
@@ -47,6 +58,7 @@ struct State {
     busy: usize,
     /// When the last work ended, in real time.
     idle_since: Instant,
+    closed: bool,
 }
 
 /// What `kobel time` shows.
@@ -69,18 +81,15 @@ impl Clock {
     /// A clock that starts at `start`.
     pub fn starting_at(mode: Mode, start: Timestamp) -> Clock {
         let now = Instant::now();
-        let state = State { reading: start, anchor: now, timers: Timers::default(), busy: 0, idle_since: now };
+        let state =
+            State { reading: start, anchor: now, timers: Timers::default(), busy: 0, idle_since: now, closed: false };
         let inner = Arc::new(Inner { mode, state: Mutex::new(state), changed: Condvar::new() });
-        let runner = Arc::downgrade(&inner);
+        let runner = inner.clone();
         std::thread::Builder::new()
             .name("clock".into())
-            .spawn(move || {
-                while let Some(inner) = runner.upgrade() {
-                    inner.turn();
-                }
-            })
+            .spawn(move || while runner.turn() {})
             .expect("a thread can be started");
-        Clock { inner }
+        Clock { _life: Arc::new(Life(inner.clone())), inner }
     }
 
     pub fn real() -> Clock {
@@ -153,16 +162,19 @@ impl Inner {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Fires what is due, then waits for the next timer or a change, no longer than a second so that a dropped
-    /// clock's thread ends.
-    fn turn(&self) {
-        const LOOK_AGAIN: Duration = Duration::from_secs(1);
+    /// Fires what is due, then waits for the next timer or a change. False when no handle is left.
+    fn turn(&self) -> bool {
         let mut state = self.lock();
-        state.fire(self.mode);
-        let wait = state.until_next(self.mode).unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN);
-        if !wait.is_zero() {
-            drop(self.changed.wait_timeout(state, wait));
+        if state.closed {
+            return false;
         }
+        state.fire(self.mode);
+        match state.until_next(self.mode) {
+            Some(Duration::ZERO) => {}
+            Some(wait) => drop(self.changed.wait_timeout(state, wait)),
+            None => drop(self.changed.wait(state)),
+        }
+        true
     }
 }
 
@@ -278,15 +290,6 @@ impl Drop for Sleep {
             if !state.timers.remove(id) {
                 state.work_ended();
             }
-            self.inner.changed.notify_all();
-        }
-    }
-}
-
-impl Drop for Clock {
-    fn drop(&mut self) {
-        // The last handle besides the thread's own, which is only held for a turn at a time.
-        if Arc::strong_count(&self.inner) <= 2 {
             self.inner.changed.notify_all();
         }
     }
