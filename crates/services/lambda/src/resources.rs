@@ -1,0 +1,143 @@
+//! How a template makes functions, versions, aliases, permissions, event-invoke configurations and event source
+//! mappings: by the service's own operations.
+
+mod alias;
+mod caller;
+mod event_invoke_config;
+mod event_source_mapping;
+mod function;
+mod permission;
+mod properties;
+mod version;
+
+use fabric::{Change, Fabric, ProviderError, Resource, ResourceContext, ResourceProvider, Updated};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value};
+
+use caller::Caller;
+
+const FUNCTION: &str = "AWS::Lambda::Function";
+const VERSION: &str = "AWS::Lambda::Version";
+const ALIAS: &str = "AWS::Lambda::Alias";
+const PERMISSION: &str = "AWS::Lambda::Permission";
+const EVENT_INVOKE_CONFIG: &str = "AWS::Lambda::EventInvokeConfig";
+const EVENT_SOURCE_MAPPING: &str = "AWS::Lambda::EventSourceMapping";
+
+/// The provider of all of Lambda's resource types.
+pub struct Provider {
+    fabric: Fabric,
+}
+
+type Properties = Map<String, Value>;
+
+impl Provider {
+    pub fn new(fabric: Fabric) -> Provider {
+        Provider { fabric }
+    }
+
+    fn caller<'a>(&'a self, context: &'a ResourceContext) -> Caller<'a> {
+        Caller::new(&self.fabric, context)
+    }
+}
+
+/// The properties of a type that Kobel honours, and those of which a change demands a new resource.
+fn tables(resource_type: &str) -> (&'static [&'static str], &'static [&'static str]) {
+    match resource_type {
+        FUNCTION => (function::PROPERTIES, function::REPLACING),
+        VERSION => (version::PROPERTIES, version::PROPERTIES),
+        ALIAS => (alias::PROPERTIES, alias::REPLACING),
+        PERMISSION => (permission::PROPERTIES, permission::PROPERTIES),
+        EVENT_INVOKE_CONFIG => (event_invoke_config::PROPERTIES, event_invoke_config::REPLACING),
+        _ => (event_source_mapping::PROPERTIES, event_source_mapping::REPLACING),
+    }
+}
+
+impl ResourceProvider for Provider {
+    fn types(&self) -> &'static [&'static str] {
+        &[FUNCTION, VERSION, ALIAS, PERMISSION, EVENT_INVOKE_CONFIG, EVENT_SOURCE_MAPPING]
+    }
+
+    fn check(&self, resource_type: &str, properties: &Properties) -> Result<(), ProviderError> {
+        let (known, _) = tables(resource_type);
+        match properties.keys().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(name) => {
+                let message = format!("Kobel does not implement the property {name} of {resource_type}");
+                Err(ProviderError::invalid(name, message))
+            }
+        }
+    }
+
+    fn change(&self, resource_type: &str, old: &Properties, new: &Properties) -> Change {
+        Change::between(old, new, tables(resource_type).1)
+    }
+
+    fn create<'a>(
+        &'a self,
+        context: &'a ResourceContext,
+        properties: &'a Properties,
+    ) -> BoxFuture<'a, Result<Resource, ProviderError>> {
+        async move {
+            self.check(&context.resource_type, properties)?;
+            let caller = self.caller(context);
+            match context.resource_type.as_str() {
+                FUNCTION => function::create(&caller, properties).await,
+                VERSION => version::create(&caller, properties).await,
+                ALIAS => alias::create(&caller, properties).await,
+                PERMISSION => permission::create(&caller, properties).await,
+                EVENT_INVOKE_CONFIG => event_invoke_config::put(&caller, properties).await,
+                _ => event_source_mapping::create(&caller, properties).await,
+            }
+        }
+        .boxed()
+    }
+
+    fn update<'a>(
+        &'a self,
+        context: &'a ResourceContext,
+        physical_id: &'a str,
+        old: &'a Properties,
+        new: &'a Properties,
+    ) -> BoxFuture<'a, Result<Updated, ProviderError>> {
+        async move {
+            self.check(&context.resource_type, new)?;
+            let caller = self.caller(context);
+            let resource = match context.resource_type.as_str() {
+                FUNCTION => function::update(&caller, physical_id, old, new).await?,
+                ALIAS => alias::update(&caller, physical_id, new).await?,
+                EVENT_INVOKE_CONFIG => event_invoke_config::put(&caller, new).await?,
+                EVENT_SOURCE_MAPPING => event_source_mapping::update(&caller, physical_id, new).await?,
+                // All properties of the others demand a new resource.
+                _ => Resource::new(physical_id),
+            };
+            Ok(Updated { resource })
+        }
+        .boxed()
+    }
+
+    fn delete<'a>(
+        &'a self,
+        context: &'a ResourceContext,
+        physical_id: &'a str,
+        properties: &'a Properties,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        async move {
+            let caller = self.caller(context);
+            let deleted = match context.resource_type.as_str() {
+                FUNCTION => function::delete(&caller, physical_id).await,
+                VERSION => version::delete(&caller, physical_id).await,
+                ALIAS => alias::delete(&caller, physical_id).await,
+                PERMISSION => permission::delete(&caller, physical_id, properties).await,
+                EVENT_INVOKE_CONFIG => event_invoke_config::delete(&caller, properties).await,
+                _ => event_source_mapping::delete(&caller, physical_id).await,
+            };
+            match deleted {
+                // What is gone already is deleted.
+                Err(error) if error.status == 404 => Ok(()),
+                deleted => Ok(deleted?),
+            }
+        }
+        .boxed()
+    }
+}
