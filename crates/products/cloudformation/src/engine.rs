@@ -7,8 +7,6 @@ mod finish;
 mod restore;
 mod step;
 
-pub(crate) use finish::doom_all;
-
 use std::sync::Arc;
 
 use base::{Scope, Trace};
@@ -21,6 +19,8 @@ use crate::service::CloudFormation;
 use crate::stack::Stack;
 use crate::state::Stacks;
 use crate::story::Told;
+
+pub(crate) use finish::doom_all;
 
 /// How many resources of a stack are worked on at a time.
 const STEPS_AT_ONCE_MAX: usize = 64;

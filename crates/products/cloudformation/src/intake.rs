@@ -58,7 +58,7 @@ impl CloudFormation {
         let document = Document::read(glance.original, &supplied, stack.scope.region.as_str())?;
         let needed = document.capabilities();
         let is_given = |name: &&str| has(name) || (*name == "CAPABILITY_IAM" && has("CAPABILITY_NAMED_IAM"));
-        if !needed.iter().all(|name| is_given(name)) {
+        if !needed.iter().all(is_given) {
             return Err(capabilities_lacking(&needed).into());
         }
         template::parameter_values(&document.template, &supplied)?;

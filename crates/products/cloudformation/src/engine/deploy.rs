@@ -26,8 +26,9 @@ struct Stage {
 enum Begun {
     /// Nothing: the resource is as it should be.
     Done(Known),
-    Make(Deployed),
-    Alter(Deployed, Deployed),
+    Make(Box<Deployed>),
+    /// From what is there to what is wanted.
+    Alter(Box<Deployed>, Box<Deployed>),
     Failed,
 }
 
@@ -187,7 +188,7 @@ impl CloudFormation {
                 let new = Deployed { properties, noted, ..before.clone() };
                 set_out(stack, tx, id, new.clone(), Action::Update, Some(before.clone()));
                 let told = stack.tell_resource_status(tx, id, ResourceStatus::UpdateInProgress, None);
-                (Begun::Alter(before, new), told.into_iter().collect())
+                (Begun::Alter(Box::new(before), Box::new(new)), told.into_iter().collect())
             }
             (Some(Action::Replace), Some(before)) => {
                 let name = custom_name(&before, &resource_type, &properties);
@@ -205,13 +206,13 @@ impl CloudFormation {
                 const REASON: &str =
                     "Requested update requires the creation of a new physical resource; hence creating one.";
                 let told = stack.tell_resource_status(tx, id, ResourceStatus::UpdateInProgress, Some(REASON));
-                (Begun::Make(new), told.into_iter().collect())
+                (Begun::Make(Box::new(new)), told.into_iter().collect())
             }
             _ => {
                 let new = fresh(stack, resource_type, properties, noted);
                 set_out(stack, tx, id, new.clone(), Action::Create, None);
                 let told = stack.tell_resource_status(tx, id, ResourceStatus::CreateInProgress, None);
-                (Begun::Make(new), told.into_iter().collect())
+                (Begun::Make(Box::new(new)), told.into_iter().collect())
             }
         }
     }
@@ -239,9 +240,9 @@ fn again(resource: &StackResource, change: &Underway) -> Begun {
     match (change.is_done, &change.before) {
         (true, _) => Begun::Done(resource.deployed.known()),
         (false, Some(before)) if change.action == Action::Update => {
-            Begun::Alter((**before).clone(), resource.deployed.clone())
+            Begun::Alter(before.clone(), Box::new(resource.deployed.clone()))
         }
-        (false, _) => Begun::Make(resource.deployed.clone()),
+        (false, _) => Begun::Make(Box::new(resource.deployed.clone())),
     }
 }
 

@@ -334,3 +334,51 @@ async fn what_cannot_be_deployed_is_refused_before_anything_changes() {
     assert_eq!(error.message, "Stack with id s does not exist");
     assert!(world.log().is_empty());
 }
+
+/// Power is lost after each event of an update, whether it succeeds or fails; each time it comes to the same end.
+#[tokio::test]
+async fn a_crash_at_any_moment_of_an_update_comes_to_the_same_end() {
+    for (bad, status, count) in
+        [(json!({}), "UPDATE_COMPLETE", 4), (json!({"Fail": "create"}), "UPDATE_ROLLBACK_COMPLETE", 3)]
+    {
+        let (world, store) = (World::new(1), Memory::new());
+        let site = Site::open(store.clone(), &world).await;
+        let before = [("Changed", json!({"Size": 1})), ("Replaced", json!({"Key": 1})), ("Removed", json!({}))];
+        site.create("s", &template(&before)).await.unwrap();
+        let after = json!({"Resources": {
+            "Changed": {"Type": TYPE, "Properties": {"Size": 2}},
+            "Replaced": {"Type": TYPE, "Properties": {"Key": 2, "Of": {"Ref": "Changed"}}},
+            "Added": {"Type": TYPE},
+            "Last": {"Type": TYPE, "DependsOn": ["Changed", "Replaced", "Added"], "Properties": bad}
+        }});
+        let mut events = site.service.follow();
+        let input = model::UpdateStackInput {
+            stack_name: "s".into(),
+            template_body: Some(after.to_string()),
+            ..Default::default()
+        };
+        site.call::<model::UpdateStack>(input).await.unwrap();
+        let mut moments = Vec::new();
+        loop {
+            let event = events.recv().await.unwrap();
+            if event.is_of_stack() && event.status == status {
+                break;
+            }
+            moments.push((store.after_power_loss(), world.things.lock().unwrap().clone()));
+        }
+        let end = world.things.lock().unwrap().clone();
+        assert_eq!(end.len(), count);
+        for (store, things) in moments {
+            let world = World::new(1);
+            world.things.lock().unwrap().extend(things);
+            let site = Site::open(store, &world).await;
+            let mut events = site.service.follow();
+            site.service.resume();
+            let there = site.describe("s").await.stack_status;
+            if there != status {
+                assert_eq!(ended(&mut events, "s").await, status);
+            }
+            assert_eq!(*world.things.lock().unwrap(), end);
+        }
+    }
+}
