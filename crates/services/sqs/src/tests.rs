@@ -1,0 +1,4 @@
+//! The service over a store in memory and virtual time.
+
+mod bench;
+mod standard;
