@@ -101,14 +101,16 @@ impl Memory {
     /// disk, though nobody was told so.
     pub fn after_power_loss_amid(&self, requests_max: usize) -> Memory {
         let inner = self.lock();
-        let (mut rows, mut owners) = (inner.rows.clone(), Owners::default());
+        let (rows, owners, faults) = (inner.rows.clone(), inner.owners.clone(), inner.faults.clone());
+        let mut disk = Inner { rows, owners, faults, ..Inner::default() };
         for request in inner.waiting.iter().take(requests_max) {
-            let Ok(()) = match request {
-                Request::Commit { batch, .. } => owners.apply(&mut rows, batch).map(drop),
-                Request::Claim { cell, .. } => owners.claim(&mut rows, cell).map(drop),
-            };
+            match request {
+                // Nobody is told.
+                Request::Commit { batch, .. } => drop(disk.commit(batch)),
+                Request::Claim { cell, .. } => drop(disk.claim(cell)),
+            }
         }
-        Memory { inner: Arc::new(Mutex::new(Inner { rows, ..Inner::default() })) }
+        Memory { inner: Arc::new(Mutex::new(Inner { rows: disk.rows, ..Inner::default() })) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -135,12 +137,14 @@ impl Inner {
     fn carry_out(&mut self, request: Request) -> Done {
         match request {
             Request::Commit { batch, answer } => Done::Commit(answer, self.commit(&batch)),
-            Request::Claim { cell, answer } => {
-                let Ok(epoch) = self.owners.claim(&mut self.rows, &cell);
-                self.owners.claimed(&cell, epoch);
-                Done::Claim(answer, epoch)
-            }
+            Request::Claim { cell, answer } => Done::Claim(answer, self.claim(&cell)),
         }
+    }
+
+    fn claim(&mut self, cell: &str) -> u64 {
+        let Ok(epoch) = self.owners.claim(&mut self.rows, cell);
+        self.owners.claimed(cell, epoch);
+        epoch
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), Error> {

@@ -22,7 +22,7 @@ pub(crate) trait Rows {
 ///
 /// What a cell sends after a batch rests on that batch. Once one has failed, the ones behind it fail too, until
 /// the cell has been claimed, and so loaded, anew.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Owners {
     /// As the rows have them; 0 where nobody owns the cell.
     epochs: HashMap<String, u64>,
