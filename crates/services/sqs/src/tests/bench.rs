@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base::{Entropy, RequestId, Scope, Timestamp};
@@ -17,10 +17,10 @@ pub(super) const ORIGIN: &str = "http://127.0.0.1:4566";
 
 pub(super) struct Bench {
     pub(super) fabric: Fabric,
-    pub(super) sqs: Arc<Sqs>,
+    _sqs: Arc<Sqs>,
     store: Memory,
     /// Keeps virtual time from jumping where a test does not wait for it to.
-    pub(super) busy: Option<clock::Busy>,
+    busy: Mutex<Option<clock::Busy>>,
 }
 
 impl Bench {
@@ -30,7 +30,7 @@ impl Bench {
 
     async fn over(store: Memory, start: Timestamp) -> Bench {
         let clock = Clock::virtual_from(start);
-        let busy = Some(clock.busy());
+        let busy = Mutex::new(Some(clock.busy()));
         let parts = Parts {
             clock,
             entropy: Entropy::seeded(u64::try_from(start.micros()).unwrap_or(1)),
@@ -43,7 +43,7 @@ impl Bench {
         let sqs = Sqs::open(fabric.clone()).await.expect("opens");
         sqs.plug();
         fabric.deliveries.start().await.expect("deliveries start");
-        Bench { fabric, sqs, store, busy }
+        Bench { fabric, _sqs: sqs, store, busy }
     }
 
     /// The same store, opened anew, as after a crash.
@@ -52,6 +52,11 @@ impl Bench {
         let store = self.store.clone();
         drop(self);
         Bench::over(store, now).await
+    }
+
+    /// From now on time jumps to what is waited for.
+    pub(super) fn let_time_run(&self) {
+        self.busy.lock().expect("not poisoned").take();
     }
 
     pub(super) fn advance(&self, seconds: u64) {

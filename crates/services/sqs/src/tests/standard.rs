@@ -70,9 +70,9 @@ async fn a_long_poll_wakes_on_arrival() {
 
 #[tokio::test]
 async fn a_long_poll_ends_in_virtual_time() {
-    let mut bench = Bench::new().await;
+    let bench = Bench::new().await;
     let url = bench.create("q", &[("ReceiveMessageWaitTimeSeconds", "20")]).await;
-    bench.busy = None;
+    bench.let_time_run();
     let input = model::ReceiveMessageRequest { queue_url: url.clone(), ..Default::default() };
     let received = bench.call::<model::ReceiveMessage>(input).await.expect("received");
     assert_eq!(received.messages, None);
@@ -81,12 +81,12 @@ async fn a_long_poll_ends_in_virtual_time() {
 
 #[tokio::test]
 async fn a_long_poll_takes_what_becomes_visible_meanwhile() {
-    let mut bench = Bench::new().await;
+    let bench = Bench::new().await;
     let url = bench.create("q", &[("VisibilityTimeout", "5"), ("DelaySeconds", "3")]).await;
     bench.send(&url, "a").await;
     assert_eq!(bench.counts(&url).await, [0, 0, 1]);
     assert!(bench.bodies(&url, 1).await.is_empty());
-    bench.busy = None;
+    bench.let_time_run();
     let delayed = bench.receive_with(&url, 1, 20, None).await.expect("received");
     assert_eq!(bodies(&delayed), ["a"]);
     assert_eq!(bench.fabric.now().since(super::bench::START).as_secs(), 3);
