@@ -9,8 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base::Scope;
 use model_lambda::errors::too_many_requests_exception;
 
-/// Concurrent executions of an account in a region, as AWS grants them by default.
-pub const ACCOUNT_LIMIT_DEFAULT: u32 = 1_000;
 /// What reservations must leave to the functions without one.
 pub const UNRESERVED_MIN: u32 = 100;
 /// What a throttled caller is asked to wait.
@@ -119,6 +117,7 @@ impl Admission {
     }
 
     /// How many invocations of `function` run.
+    #[cfg(test)]
     pub fn running(&self, scope: &Scope, function: &str) -> u32 {
         lock(&self.counts).get(scope).and_then(|c| c.by_function.get(function).copied()).unwrap_or_default()
     }

@@ -4,4 +4,25 @@
 //! Invariants: a synchronous invocation touches no disk and waits for no lock of the control plane; an event that was
 //! accepted is a delivery on disk; a version's code is checked and unpacked before the version can be invoked.
 
+mod admission;
+mod code;
+mod configuration;
+mod environment;
+mod error;
+mod event;
+mod invoke;
+mod mapping;
+mod operations;
+mod output;
+mod package;
+mod page;
+mod pool;
 mod registry;
+mod resources;
+mod service;
+#[cfg(test)]
+mod staged;
+
+pub use invoke::Invoker;
+pub use output::LogLine;
+pub use service::{Lambda, Settings};

@@ -1,6 +1,7 @@
 use base::{Account, Scope};
-use model_lambda::errors::{invalid_parameter_value_exception, resource_not_found_exception};
 use wire::Error;
+
+use crate::error;
 
 /// The longest plain function name, in characters.
 const NAME_MAX: usize = 64;
@@ -20,10 +21,9 @@ impl FunctionName {
         let mut named = split(scope, text)?;
         match (&named.qualifier, qualifier) {
             (Some(derived), Some(given)) if derived != given => {
-                return Err(invalid_parameter_value_exception(
+                return Err(error::invalid(
                     "The derived qualifier from the function name does not match the specified qualifier.",
-                )
-                .with("Type", "User"));
+                ));
             }
             (None, Some(given)) => named.qualifier = Some(given.to_owned()),
             _ => {}
@@ -52,11 +52,7 @@ impl FunctionName {
 
 /// `Function not found: <ARN>`.
 pub fn not_found(arn: &str) -> Error {
-    missing(format!("Function not found: {arn}"))
-}
-
-fn missing(message: String) -> Error {
-    resource_not_found_exception(message).with("Type", "User")
+    error::missing(format!("Function not found: {arn}"))
 }
 
 /// Takes `[arn:aws:lambda:][region:][account:][function:]name[:qualifier]` apart.
@@ -71,7 +67,7 @@ fn split(scope: &Scope, text: &str) -> Result<FunctionName, Error> {
         if parts[0] != scope.region.as_str() {
             let message =
                 format!("Functions from '{}' are not reachable in this region ('{}')", parts[0], scope.region);
-            return Err(missing(message));
+            return Err(error::missing(message));
         }
         parts.remove(0);
     }
@@ -91,17 +87,16 @@ fn split(scope: &Scope, text: &str) -> Result<FunctionName, Error> {
         return Err(invalid(text));
     }
     if name.len() > NAME_MAX {
-        return Err(invalid_parameter_value_exception(format!(
+        return Err(error::invalid(format!(
             "1 validation error detected: Value '{name}' at 'functionName' failed to satisfy constraint: Member must \
              have length less than or equal to {NAME_MAX}"
-        ))
-        .with("Type", "User"));
+        )));
     }
     Ok(FunctionName { scope, name: name.to_owned(), qualifier })
 }
 
 fn invalid(text: &str) -> Error {
-    invalid_parameter_value_exception(format!("Invalid function name or ARN: {text}")).with("Type", "User")
+    error::invalid(format!("Invalid function name or ARN: {text}"))
 }
 
 /// `eu-west-1`, `us-gov-east-1`: words with dashes that end in a digit.

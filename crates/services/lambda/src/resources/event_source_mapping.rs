@@ -48,9 +48,10 @@ pub(super) async fn create(caller: &Caller<'_>, properties: &Map<String, Value>)
 
 /// The UUID with which the sentence of a conflict ends.
 fn uuid_in(message: &str) -> Option<&str> {
-    message.split_whitespace().map(|word| word.trim_end_matches('.')).find(|word| {
-        word.len() == 36 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
-    })
+    message
+        .split_whitespace()
+        .map(|word| word.trim_end_matches('.'))
+        .find(|word| word.len() == 36 && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-'))
 }
 
 pub(super) async fn update(

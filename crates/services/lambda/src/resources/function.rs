@@ -150,8 +150,7 @@ fn configuration(
     let part = |name: &str| object(properties, name);
     let variables = part("Environment").and_then(|environment| object(environment, "Variables"));
     let variables = variables.into_iter().flatten();
-    let variables: BTreeMap<String, String> =
-        variables.map(|(key, value)| (key.clone(), plain(value))).collect();
+    let variables: BTreeMap<String, String> = variables.map(|(key, value)| (key.clone(), plain(value))).collect();
     let storage = match part("EphemeralStorage") {
         Some(storage) => number(storage, "Size")?.unwrap_or(512),
         None => 512,

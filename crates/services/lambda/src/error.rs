@@ -1,0 +1,38 @@
+//! Lambda's errors, with the members that its answers carry.
+
+use model_lambda::errors;
+use wire::Error;
+
+/// `InvalidParameterValueException`: what the model admits, but the service does not.
+pub fn invalid(message: impl Into<String>) -> Error {
+    errors::invalid_parameter_value_exception(message).with("Type", "User")
+}
+
+/// `ResourceNotFoundException`.
+pub fn missing(message: impl Into<String>) -> Error {
+    errors::resource_not_found_exception(message).with("Type", "User")
+}
+
+/// `ResourceConflictException`.
+pub fn conflict(message: impl Into<String>) -> Error {
+    errors::resource_conflict_exception(message).with("Type", "User")
+}
+
+/// `RequestEntityTooLargeException`.
+pub fn too_large(message: impl Into<String>) -> Error {
+    Error::new("RequestEntityTooLargeException", 413, message).with("Type", "User")
+}
+
+/// `PreconditionFailedException`, for a `RevisionId` that is not the latest.
+pub fn stale_revision(api: &str) -> Error {
+    errors::precondition_failed_exception(format!(
+        "The Revision Id provided does not match the latest Revision Id. Call the {api} API to retrieve the latest \
+         Revision Id"
+    ))
+    .with("Type", "User")
+}
+
+/// The answer to what Kobel does not do, as a sentence.
+pub fn unsupported(sentence: impl Into<String>) -> Error {
+    invalid(sentence)
+}

@@ -1,0 +1,125 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model_lambda::{CreateFunctionRequest, FunctionConfiguration};
+use wire::{Call, Error};
+
+use super::versions::publish;
+use crate::code::Source;
+use crate::configuration::{Changes, Moment, check_whole, describe};
+use crate::error::{conflict, invalid};
+use crate::registry::{Function, FunctionName, FunctionSettings, LATEST, Logging, Package, Version};
+use crate::service::Lambda;
+
+/// A function from its package and configuration. The package is checked and unpacked before the function is there.
+pub async fn create_function(
+    lambda: Arc<Lambda>,
+    call: Call,
+    input: CreateFunctionRequest,
+) -> Result<FunctionConfiguration, Error> {
+    let name = FunctionName::parse(&call.scope, &input.function_name, None)?;
+    let changes = Changes::from(&input);
+    let log_format = "Text";
+    changes.check(log_format)?;
+    check_zip(&input)?;
+    refuse_layers(&changes)?;
+    let exists = || conflict(format!("Function already exist: {}", name.name));
+    if lambda.registry.function(&name.scope, &name.name).is_some() {
+        return Err(exists());
+    }
+    let architecture = architecture(input.architectures.as_deref())?;
+    let archive = Source::of(input.code)?.fetch(&lambda.fabric, &name.scope, &call.trace).await?;
+    let package = lambda.packages.store(archive).await.map_err(Error::from)?;
+    let mut latest = draft(&lambda, &name, package, architecture);
+    changes.apply(&mut latest, None);
+    check_whole(&latest)?;
+    let publishes = input.publish.unwrap_or(false);
+    let tags = input.tags.unwrap_or_default();
+    let created = lambda.registry.apply(&name.scope, |account, tx| {
+        if account.functions.contains_key(&name.name) {
+            return Err(exists());
+        }
+        let settings = FunctionSettings { tags, ..FunctionSettings::default() };
+        let mut function = Function {
+            scope: name.scope.clone(),
+            name: name.name.clone(),
+            arn: name.arn(),
+            latest: Arc::new(latest),
+            versions: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            settings: Arc::new(settings),
+            event_invoke_configs: BTreeMap::new(),
+            policies: BTreeMap::new(),
+        };
+        let published = publishes.then(|| publish(&lambda, &mut function, None));
+        let function = account.put(tx, function);
+        Ok(published.unwrap_or_else(|| function.latest.clone()))
+    });
+    let version = created.await?;
+    let arn = if publishes { version.qualified_arn() } else { version.arn.clone() };
+    Ok(describe(&version, arn, Moment::Created))
+}
+
+/// The version with AWS's defaults.
+fn draft(lambda: &Lambda, name: &FunctionName, package: Package, architecture: String) -> Version {
+    Version {
+        scope: name.scope.clone(),
+        function_name: name.name.clone(),
+        arn: name.arn(),
+        version: LATEST.into(),
+        revision: lambda.revision(),
+        revision_id: lambda.revision(),
+        role: String::new(),
+        runtime: None,
+        handler: None,
+        package,
+        layers: Vec::new(),
+        environment: None,
+        memory_mb: 128,
+        timeout_s: 3,
+        ephemeral_storage_mb: 512,
+        architecture,
+        description: String::new(),
+        dead_letter_target: None,
+        tracing_mode: "PassThrough".into(),
+        logging: Logging {
+            format: "Text".into(),
+            group: format!("/aws/lambda/{}", name.name),
+            application_level: None,
+            system_level: None,
+        },
+        snap_start: "None".into(),
+        vpc: None,
+        kms_key_arn: None,
+        last_modified: lambda.fabric.now(),
+    }
+}
+
+fn check_zip(input: &CreateFunctionRequest) -> Result<(), Error> {
+    if input.package_type.as_deref() == Some("Image") {
+        return Err(invalid("Kobel does not run container images yet: use the package type Zip."));
+    }
+    if input.runtime.is_none() || input.handler.is_none() {
+        return Err(invalid(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+        ));
+    }
+    Ok(())
+}
+
+/// There are no layers yet that a function could have.
+pub(super) fn refuse_layers(changes: &Changes) -> Result<(), Error> {
+    match changes.layers.as_deref().and_then(<[String]>::first) {
+        None => Ok(()),
+        Some(arn) => Err(invalid(format!("Layer version {arn} does not exist."))),
+    }
+}
+
+/// One architecture, `x86_64` where none is given.
+pub(super) fn architecture(given: Option<&[String]>) -> Result<String, Error> {
+    match given {
+        None | Some([]) => Ok("x86_64".into()),
+        Some([one]) => Ok(one.clone()),
+        Some(_) => Err(invalid("Only one architecture may be given.")),
+    }
+}

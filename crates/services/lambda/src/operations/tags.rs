@@ -1,0 +1,108 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::Arn;
+use model_lambda::{
+    ListTagsRequest, ListTagsResponse, TagResourceOutput, TagResourceRequest, UntagResourceOutput, UntagResourceRequest,
+};
+use wire::{Call, Error};
+
+use crate::error::{invalid, missing};
+use crate::registry::{FunctionName, FunctionSettings};
+use crate::service::Lambda;
+
+const TAGS_MAX: usize = 50;
+
+/// What has tags.
+enum Tagged {
+    Function(FunctionName),
+    Mapping(String),
+}
+
+fn tagged(call: &Call, text: &str) -> Result<Tagged, Error> {
+    let arn: Arn = text.parse().map_err(|_| invalid(format!("The provided resource ARN {text} is invalid.")))?;
+    if let Some(uuid) = arn.resource.strip_prefix("event-source-mapping:") {
+        return Ok(Tagged::Mapping(uuid.to_owned()));
+    }
+    let name = FunctionName::parse(&call.scope, text, None)?;
+    match name.qualifier {
+        None => Ok(Tagged::Function(name)),
+        Some(_) => {
+            let message = "Tags on function aliases and versions are not supported. Please specify a function ARN.";
+            Err(invalid(message))
+        }
+    }
+}
+
+async fn change(
+    lambda: &Lambda,
+    call: &Call,
+    resource: &str,
+    change: impl FnOnce(&mut BTreeMap<String, String>),
+) -> Result<(), Error> {
+    let checked = |tags: &mut BTreeMap<String, String>| {
+        change(tags);
+        match tags.len() {
+            count if count > TAGS_MAX => Err(invalid("The number of tags exceeds the limit of 50.")),
+            _ => Ok(()),
+        }
+    };
+    match tagged(call, resource)? {
+        Tagged::Function(name) => {
+            let changed = lambda.change(&name, |function| {
+                let mut settings = FunctionSettings::clone(&function.settings);
+                checked(&mut settings.tags)?;
+                function.settings = Arc::new(settings);
+                Ok(())
+            });
+            changed.await.map(drop)
+        }
+        Tagged::Mapping(uuid) => {
+            let changed = lambda.registry.apply(&call.scope, |account, tx| {
+                let absent = || missing(format!("Event source mapping not found: {resource}"));
+                let mapping = account.mappings.get(&uuid).ok_or_else(absent)?;
+                let mut mapping = crate::registry::EventSourceMapping::clone(mapping);
+                checked(&mut mapping.tags)?;
+                account.put_mapping(tx, mapping);
+                Ok(())
+            });
+            changed.await
+        }
+    }
+}
+
+pub async fn tag_resource(
+    lambda: Arc<Lambda>,
+    call: Call,
+    input: TagResourceRequest,
+) -> Result<TagResourceOutput, Error> {
+    change(&lambda, &call, &input.resource, |tags| tags.extend(input.tags)).await?;
+    Ok(TagResourceOutput {})
+}
+
+pub async fn untag_resource(
+    lambda: Arc<Lambda>,
+    call: Call,
+    input: UntagResourceRequest,
+) -> Result<UntagResourceOutput, Error> {
+    change(&lambda, &call, &input.resource, |tags| {
+        input.tag_keys.iter().for_each(|key| drop(tags.remove(key)));
+    })
+    .await?;
+    Ok(UntagResourceOutput {})
+}
+
+pub async fn list_tags(lambda: Arc<Lambda>, call: Call, input: ListTagsRequest) -> Result<ListTagsResponse, Error> {
+    let tags = match tagged(&call, &input.resource)? {
+        Tagged::Function(name) => {
+            let function = lambda.registry.function(&name.scope, &name.name).ok_or_else(|| name.not_found())?;
+            function.settings.tags.clone()
+        }
+        Tagged::Mapping(uuid) => {
+            let account = lambda.registry.account(&call.scope);
+            let absent = || missing(format!("Event source mapping not found: {}", input.resource));
+            account.mappings.get(&uuid).ok_or_else(absent)?.tags.clone()
+        }
+    };
+    Ok(ListTagsResponse { tags: Some(tags) })
+}

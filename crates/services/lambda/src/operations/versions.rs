@@ -1,0 +1,89 @@
+use std::sync::Arc;
+
+use model_lambda::{
+    FunctionConfiguration, ListVersionsByFunctionRequest, ListVersionsByFunctionResponse, PublishVersionRequest,
+};
+use wire::{Call, Error};
+
+use crate::configuration::{Moment, describe};
+use crate::error::invalid;
+use crate::page::page;
+use crate::registry::{Function, FunctionSettings, Version};
+use crate::service::{Lambda, check_revision};
+
+const PAGE_MAX: usize = 50;
+
+/// A published version of `$LATEST`. Where code and configuration are those of the newest one, it is that one.
+pub async fn publish_version(
+    lambda: Arc<Lambda>,
+    call: Call,
+    input: PublishVersionRequest,
+) -> Result<FunctionConfiguration, Error> {
+    let (name, _) = lambda.named(&call, &input.function_name, None)?;
+    let mut published = None;
+    let changed = lambda.change(&name, |function| {
+        check_revision(input.revision_id.as_deref(), &function.latest.revision_id, "GetFunction/GetAlias")?;
+        if let Some(sha256) = input.code_sha256.as_ref().filter(|sha256| **sha256 != function.latest.package.sha256) {
+            return Err(invalid(format!(
+                "CodeSHA256 ({sha256}) is different from current CodeSHA256 in $LATEST ({}). Please try again with \
+                 the CodeSHA256 in $LATEST.",
+                function.latest.package.sha256
+            )));
+        }
+        published = Some(publish(&lambda, function, input.description.as_deref()));
+        Ok(())
+    });
+    let function = changed.await?;
+    let version = published.unwrap_or_else(|| function.latest.clone());
+    Ok(describe(&version, version.qualified_arn(), Moment::Settled))
+}
+
+/// Publishes `$LATEST`, unless the newest version is the same but for its number and description.
+pub(super) fn publish(lambda: &Lambda, function: &mut Function, description: Option<&str>) -> Arc<Version> {
+    if let Some((_, newest)) = function.versions.last_key_value()
+        && same(newest, &function.latest)
+    {
+        return newest.clone();
+    }
+    let number = function.settings.last_version + 1;
+    let version = Version {
+        version: number.to_string(),
+        revision: lambda.revision(),
+        revision_id: lambda.revision(),
+        description: description.map_or_else(|| function.latest.description.clone(), str::to_owned),
+        last_modified: lambda.fabric.now(),
+        ..Version::clone(&function.latest)
+    };
+    let version = Arc::new(version);
+    function.versions.insert(number, version.clone());
+    let settings = FunctionSettings { last_version: number, ..FunctionSettings::clone(&function.settings) };
+    function.settings = Arc::new(settings);
+    version
+}
+
+fn same(published: &Version, latest: &Version) -> bool {
+    let latest = Version {
+        version: published.version.clone(),
+        revision: published.revision.clone(),
+        revision_id: published.revision_id.clone(),
+        description: published.description.clone(),
+        last_modified: published.last_modified,
+        ..Version::clone(latest)
+    };
+    *published == latest
+}
+
+pub async fn list_versions_by_function(
+    lambda: Arc<Lambda>,
+    call: Call,
+    input: ListVersionsByFunctionRequest,
+) -> Result<ListVersionsByFunctionResponse, Error> {
+    let (_, function) = lambda.named(&call, &input.function_name, None)?;
+    let keyed = function.all_versions().map(|version| {
+        let place = version.version.parse().map_or(0, |number: u64| number);
+        (format!("{place:020}"), version)
+    });
+    let (page, next_marker) = page(keyed, input.marker.as_deref(), input.max_items, PAGE_MAX)?;
+    let entry = |version: &Arc<Version>| describe(version, version.qualified_arn(), Moment::Listed);
+    Ok(ListVersionsByFunctionResponse { versions: Some(page.into_iter().map(entry).collect()), next_marker })
+}

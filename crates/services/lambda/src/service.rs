@@ -1,0 +1,158 @@
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use blob::BlobId;
+use bytes::Bytes;
+use fabric::Fabric;
+use sandbox::Sandbox;
+use wire::{Call, Error};
+
+use crate::event::Events;
+use crate::invoke::{Config, Invoker};
+use crate::mapping::Mappings;
+use crate::output::Logs;
+use crate::package::Packages;
+use crate::registry::{Function, FunctionName, Registry};
+use crate::{error, operations, resources};
+
+/// The memory of environments that are kept idle, over all functions.
+const IDLE_MEMORY_MB_MAX: u64 = 16 * 1024;
+
+/// How the service runs on this host.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where code is unpacked.
+    pub data_dir: PathBuf,
+    /// Concurrent executions of an account in a region.
+    pub concurrency: u32,
+    /// Where functions reach Kobel.
+    pub endpoint_url: String,
+}
+
+pub struct Lambda {
+    pub(crate) fabric: Fabric,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) packages: Arc<Packages>,
+    pub(crate) invoker: Invoker,
+    pub(crate) concurrency: u32,
+    mappings: OnceLock<Mappings>,
+}
+
+impl Lambda {
+    pub async fn open(fabric: Fabric, sandbox: Sandbox, settings: Settings) -> Result<Arc<Lambda>, Error> {
+        let registry = Registry::open(fabric.cells.clone(), fabric.entropy.clone()).await.map_err(Error::internal)?;
+        let registry = Arc::new(registry);
+        let folder = settings.data_dir.join("code");
+        let packages = Packages::open(fabric.blobs.clone(), fabric.entropy.clone(), folder).map_err(Error::internal)?;
+        let packages = Arc::new(packages);
+        let config = Config {
+            endpoint: settings.endpoint_url,
+            account_concurrency: settings.concurrency,
+            idle_memory_mb_max: IDLE_MEMORY_MB_MAX,
+        };
+        let logs = Logs::new(fabric.clone());
+        let invoker = Invoker::new(fabric.clone(), registry.clone(), packages.clone(), Arc::new(sandbox), logs, config);
+        let concurrency = settings.concurrency;
+        Ok(Arc::new(Lambda { fabric, registry, packages, invoker, concurrency, mappings: OnceLock::new() }))
+    }
+
+    /// Hangs the service in.
+    pub fn plug(self: &Arc<Self>) {
+        let plugs = &self.fabric.plugs;
+        plugs.add_api(operations::api(self.clone()));
+        plugs.add_target("lambda", Arc::new(Events::new(self.registry.clone(), self.invoker.clone())));
+        plugs.add_provider(Arc::new(resources::Provider::new(self.fabric.clone())));
+    }
+
+    /// Begins to feed functions from their event sources. Call it when all plugs are in.
+    pub fn start(&self) {
+        self.mappings.get_or_init(|| Mappings::start(self.registry.clone(), self.invoker.clone()));
+    }
+
+    /// Takes no further batches and waits until no function runs.
+    pub async fn drain(&self) {
+        if let Some(mappings) = self.mappings.get() {
+            mappings.drain().await;
+        }
+        self.invoker.drain().await;
+    }
+
+    pub fn invoker(&self) -> &Invoker {
+        &self.invoker
+    }
+
+    /// The blobs to which packages refer.
+    pub fn blob_ids(&self) -> Vec<BlobId> {
+        let accounts = self.registry.all();
+        let functions = accounts.iter().flat_map(|account| account.functions.values());
+        let versions = functions.flat_map(|function| function.all_versions());
+        let packages = versions.flat_map(|version| {
+            std::iter::once(&version.package).chain(version.layers.iter().map(|layer| &layer.package))
+        });
+        packages.filter_map(|package| package.blob.parse().ok()).collect()
+    }
+
+    /// The deployment package with that SHA-256 (hexadecimal), to which `Code.Location` of GetFunction leads.
+    pub async fn code(&self, digest: &str) -> Result<Bytes, Error> {
+        const PACKAGE_BYTES_MAX: usize = 300 * 1024 * 1024;
+        let accounts = self.registry.all();
+        let versions = accounts.iter().flat_map(|account| account.functions.values()).flat_map(|f| f.all_versions());
+        let package = versions.map(|version| &version.package).find(|package| operations::digest(package) == digest);
+        let package = package.ok_or_else(|| error::missing(format!("There is no package {digest}.")))?;
+        let archive = self.packages.archive(package).await.map_err(Error::internal)?;
+        let whole = archive.collect(PACKAGE_BYTES_MAX).await?;
+        whole.ok_or_else(|| error::too_large("The package is larger than 300 MB."))
+    }
+
+    /// The function that a caller names, and how it was named.
+    pub(crate) fn named(
+        &self,
+        call: &Call,
+        text: &str,
+        qualifier: Option<&str>,
+    ) -> Result<(FunctionName, Arc<Function>), Error> {
+        let name = FunctionName::parse(&call.scope, text, qualifier)?;
+        let function = self.registry.function(&name.scope, &name.name).ok_or_else(|| name.not_found())?;
+        Ok((name, function))
+    }
+
+    /// Changes a function that is there, and collects the packages that nothing refers to any more.
+    pub(crate) async fn change(
+        &self,
+        name: &FunctionName,
+        change: impl FnOnce(&mut Function) -> Result<(), Error>,
+    ) -> Result<Arc<Function>, Error> {
+        let changed = self.registry.apply(&name.scope, |account, tx| {
+            let function = account.functions.get(&name.name).ok_or_else(|| name.not_found())?;
+            let old = function.clone();
+            let mut function = Function::clone(function);
+            change(&mut function)?;
+            Ok((old, account.put(tx, function)))
+        });
+        let (old, new) = changed.await?;
+        self.collect(&old).await;
+        Ok(new)
+    }
+
+    /// Deletes the packages of a function as it was, as far as nothing refers to them any more.
+    pub(crate) async fn collect(&self, old: &Function) {
+        let dropped: Vec<_> = old.all_versions().map(|version| version.package.clone()).collect();
+        let accounts = self.registry.all();
+        let versions = accounts.iter().flat_map(|account| account.functions.values()).flat_map(|f| f.all_versions());
+        let kept: Vec<_> = versions.map(|version| version.package.clone()).collect();
+        self.packages.collect(&dropped, &kept).await;
+    }
+
+    /// A new `RevisionId`.
+    pub(crate) fn revision(&self) -> String {
+        self.fabric.entropy.uuid()
+    }
+}
+
+/// Whether the caller's idea of the newest revision is right.
+pub(crate) fn check_revision(given: Option<&str>, newest: &str, api: &str) -> Result<(), Error> {
+    match given {
+        Some(given) if given != newest => Err(error::stale_revision(api)),
+        _ => Ok(()),
+    }
+}
