@@ -24,7 +24,8 @@ pub fn routes(
     lambda: &Arc<Lambda>,
     cloudformation: &Arc<CloudFormation>,
 ) -> Admin {
-    let admin = Admin::default().on(Method::GET, "health", |_| async { AdminResponse::json(&json!({"status": "ready"})) });
+    let admin =
+        Admin::default().on(Method::GET, "health", |_| async { AdminResponse::json(&json!({"status": "ready"})) });
     let admin = time(admin, fabric);
     let admin = events(admin, fabric);
     let admin = api(admin, fabric, services);
@@ -117,7 +118,8 @@ fn api(admin: Admin, fabric: &Fabric, services: &Arc<Services>) -> Admin {
             let scope = Scope { region, ..Scope::default() };
             let trace = fabric.begin_trace();
             let mut call = fabric.call_from("kobel", scope, trace);
-            call.caller = Caller { principal: format!("arn:aws:iam::{}:root", call.scope.account), ..Caller::default() };
+            call.caller =
+                Caller { principal: format!("arn:aws:iam::{}:root", call.scope.account), ..Caller::default() };
             call.origin = request.origin;
             let input = if request.body.is_null() { json!({}) } else { request.body };
             match services.invoke_json(service, operation, call, input).await {
@@ -151,7 +153,20 @@ fn follow(admin: Admin, lambda: &Arc<Lambda>, cloudformation: &Arc<CloudFormatio
         })
         .on(Method::GET, "stacks", move |_| {
             let followed = cloudformation.follow();
-            async move { lines(followed, |event| serde_json::to_value(event).ok()) }
+            async move {
+                lines(followed, |event| {
+                    Some(json!({
+                        "StackName": event.stack_name,
+                        "StackId": event.stack_id,
+                        "LogicalResourceId": event.logical_id,
+                        "PhysicalResourceId": event.physical_id,
+                        "ResourceType": event.resource_type,
+                        "ResourceStatus": event.status,
+                        "ResourceStatusReason": event.reason,
+                        "Timestamp": event.at.iso8601(),
+                    }))
+                })
+            }
         })
 }
 
@@ -164,8 +179,9 @@ fn state(admin: Admin, fabric: &Fabric, lambda: &Arc<Lambda>) -> Admin {
         })
         .on(Method::GET, "deliveries", move |_| {
             let pending = waiting.deliveries.pending().into_iter();
-            let pending: Vec<Value> =
-                pending.map(|(target, waiting, running)| json!({"target": target, "waiting": waiting, "running": running})).collect();
+            let pending: Vec<Value> = pending
+                .map(|(target, waiting, running)| json!({"target": target, "waiting": waiting, "running": running}))
+                .collect();
             async move { AdminResponse::json(&json!({ "deliveries": pending })) }
         })
         .on(Method::GET, "code", move |request| {
@@ -198,7 +214,7 @@ fn sample_json(sample: &fabric::Sample) -> Value {
 /// Sends what is broadcast until nobody reads any more.
 fn lines<T: Clone + Send + 'static>(
     mut followed: broadcast::Receiver<T>,
-    show: impl Fn(&T) -> Option<Value> + Send + 'static,
+    show: impl Fn(&T) -> Option<Value> + Send + Sync + 'static,
 ) -> AdminResponse {
     let (lines, response) = AdminResponse::lines();
     tokio::spawn(async move {

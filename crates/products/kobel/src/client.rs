@@ -23,7 +23,9 @@ pub struct Client {
 pub enum Error {
     #[error("`{endpoint}` is no endpoint; write it like http://127.0.0.1:4566")]
     Endpoint { endpoint: String },
-    #[error("no Kobel answers at http://{authority} ({reason}); start one with `kobel serve`, or name it with --endpoint")]
+    #[error(
+        "no Kobel answers at http://{authority} ({reason}); start one with `kobel serve`, or name it with --endpoint"
+    )]
     Unreachable { authority: String, reason: String },
     #[error("the connection to Kobel at http://{authority} broke: {reason}")]
     Broken { authority: String, reason: String },

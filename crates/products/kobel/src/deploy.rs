@@ -75,7 +75,8 @@ impl Deployment {
                 let workshop = self.workshop.clone();
                 tokio::task::spawn_blocking(move || {
                     let function = source.function.clone();
-                    let built = workshop.build(&source, &mut |what| print::step("Building", &format!("{function}: {what}")))?;
+                    let built =
+                        workshop.build(&source, &mut |what| print::step("Building", &format!("{function}: {what}")))?;
                     Ok::<_, BuildError>((source, built))
                 })
             })
@@ -108,8 +109,8 @@ impl Deployment {
         match self.client.call("s3", "HeadObject", head).await {
             Ok(_) => return Ok(()),
             Err(error) if error.is("NoSuchBucket") => {
-                let configuration = (self.region != base::Region::DEFAULT)
-                    .then(|| json!({ "LocationConstraint": self.region }));
+                let configuration =
+                    (self.region != base::Region::DEFAULT).then(|| json!({ "LocationConstraint": self.region }));
                 let mut input = json!({ "Bucket": bucket });
                 if let Some(configuration) = configuration {
                     input["CreateBucketConfiguration"] = configuration;

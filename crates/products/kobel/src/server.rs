@@ -26,7 +26,6 @@ use crate::cli;
 pub struct Server {
     pub fabric: Fabric,
     pub lambda: Arc<Lambda>,
-    pub cloudformation: Arc<CloudFormation>,
     pub sandbox: Sandbox,
     pub address: SocketAddr,
     serving: Arc<Serving>,
@@ -94,7 +93,7 @@ impl Server {
         fabric.deliveries.start().await?;
         lambda.start();
         cloudformation.resume();
-        Ok(Server { fabric, lambda, cloudformation, sandbox, address, serving: running, _ephemeral: ephemeral })
+        Ok(Server { fabric, lambda, sandbox, address, serving: running, _ephemeral: ephemeral })
     }
 
     /// The origin by which clients on this machine reach it.
@@ -177,10 +176,7 @@ fn open_sandbox(
         cli::Isolation::Namespaces => sandbox::Isolation::Namespaces,
         cli::Isolation::Process => sandbox::Isolation::Process,
     };
-    let config = sandbox::Config {
-        isolation,
-        ..sandbox::Config::new(data.join("sandbox"), port, connections)
-    };
+    let config = sandbox::Config { isolation, ..sandbox::Config::new(data.join("sandbox"), port, connections) };
     Ok(Sandbox::open(config)?)
 }
 

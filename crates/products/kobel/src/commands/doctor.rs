@@ -38,7 +38,12 @@ fn show_runtimes(found: &[Runtime]) {
         let place = print::dim(&runtime.path.display().to_string());
         print::line(&format!("  {}  {:<16} {place}", print::verdict("yes", true), runtime.identifier()));
     }
-    print::line(&format!("  {}  {:<16} {}", print::verdict("yes", true), "provided", print::dim("any executable named bootstrap")));
+    print::line(&format!(
+        "  {}  {:<16} {}",
+        print::verdict("yes", true),
+        "provided",
+        print::dim("any executable named bootstrap")
+    ));
     for (family, remedy) in REMEDIES {
         if !found.iter().any(|runtime| runtime.family == family) {
             print::line(&format!("  {}  {family:<16} {remedy}", print::verdict("no ", false)));

@@ -68,13 +68,7 @@ fn tree(events: &[Value], payloads: bool) -> Vec<String> {
     lines
 }
 
-fn draw(
-    children: &BTreeMap<&str, Vec<&Value>>,
-    parent: &str,
-    indent: &str,
-    payloads: bool,
-    lines: &mut Vec<String>,
-) {
+fn draw(children: &BTreeMap<&str, Vec<&Value>>, parent: &str, indent: &str, payloads: bool, lines: &mut Vec<String>) {
     let steps = children.get(parent).map(Vec::as_slice).unwrap_or_default();
     for (at, event) in steps.iter().enumerate() {
         let last = at + 1 == steps.len();
@@ -134,7 +128,10 @@ mod tests {
         ];
         let shape: Vec<String> = tree(&events, false)
             .iter()
-            .map(|line| line.chars().take_while(|c| !c.is_ascii_digit()).collect::<String>() + line.split(' ').find(|word| word.starts_with("s:")).unwrap_or(""))
+            .map(|line| {
+                line.chars().take_while(|c| !c.is_ascii_digit()).collect::<String>()
+                    + line.split(' ').find(|word| word.starts_with("s:")).unwrap_or("")
+            })
             .collect();
         assert_eq!(shape, ["", "├─ s:first", "│  ├─ s:second", "│  │  └─ s:third", "│  └─ s:fourth", "└─ s:fifth"]);
     }

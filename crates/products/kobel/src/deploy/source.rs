@@ -50,8 +50,7 @@ pub fn find_template(folder: &Path) -> Result<PathBuf, SourceError> {
 
 impl TemplateFile {
     pub fn read(path: &Path) -> Result<TemplateFile, SourceError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| SourceError::Read { path: path.to_owned(), source })?;
+        let text = fs::read_to_string(path).map_err(|source| SourceError::Read { path: path.to_owned(), source })?;
         match template::parse(&text) {
             Ok(node) => Ok(TemplateFile { path: path.to_owned(), json: node.to_json(), text, node }),
             Err(diagnostic) => Err(SourceError::Invalid(render(path, &text, &diagnostic))),
@@ -89,7 +88,9 @@ impl TemplateFile {
         let source = |(id, resource): (&String, &Value)| {
             let properties = &resource["Properties"];
             let (code, runtime) = match resource["Type"].as_str()? {
-                FUNCTION if properties.get("InlineCode").is_some() || properties.get("ImageUri").is_some() => return None,
+                FUNCTION if properties.get("InlineCode").is_some() || properties.get("ImageUri").is_some() => {
+                    return None;
+                }
                 FUNCTION => (
                     properties["CodeUri"].as_str().or(globals["CodeUri"].as_str())?,
                     properties["Runtime"].as_str().or(globals["Runtime"].as_str()),
