@@ -1,5 +1,6 @@
 //! Answers HTTP requests: the one way from a connection to a service.
 
+pub(crate) mod fill;
 mod identity;
 mod incoming;
 mod limits;
@@ -33,10 +34,15 @@ where
     if parts.method == http::Method::OPTIONS {
         return options();
     }
-    match prepare(services, &parts, incoming::raw(body)).await {
+    let (body, rest) = incoming::raw(body);
+    let response = match prepare(services, &parts, body).await {
         Ok(prepared) => answer(services, host, &mut parts, prepared, origin).await,
         Err(refusal) => refuse(host, &parts, &refusal),
+    };
+    if response.status().is_client_error() || response.status().is_server_error() {
+        rest.discard(&parts.headers).await;
     }
+    response
 }
 
 /// A request whose operation is known.
@@ -144,7 +150,7 @@ async fn run(
     let (bytes, stream) = if streams(operation.input) {
         let stream = if service.id == "s3" { upload::verified(body, &parts.headers)? } else { body };
         (Bytes::new(), Some(stream))
-    } else if form.is_some() {
+    } else if protocol == Protocol::Query {
         (Bytes::new(), None)
     } else {
         (incoming::whole(service.id, operation, body, &parts.headers).await?, None)
@@ -157,7 +163,11 @@ async fn run(
     let input = read(operation, protocol, &carriers, &mut notice);
     ignored.extend(notice.into_ignored());
     let mut input = input.map_err(|unreadable| unreadable.into_error(protocol, service))?;
-    fill_tokens(operation, &mut input, request_id);
+    fill::tokens(operation, &mut input, request_id);
+    let origin = origin_of(parts, origin);
+    if service.id == "sqs" && protocol == Protocol::Query {
+        fill::queue_url(operation, &mut input, &origin, parts.uri.path());
+    }
     validate(service, protocol, operation.input, &input)?;
 
     let (scope, caller) = identity::caller(host, signature.as_ref(), &query);
@@ -183,7 +193,7 @@ async fn run(
         scope: scope.clone(),
         caller: caller.clone(),
         trace: under.clone(),
-        origin: origin_of(parts, origin),
+        origin,
         body: stream,
     };
     let running = Running { host, beginning: &beginning, trace: &under, began: instant(), ended: false };
@@ -222,15 +232,6 @@ impl Drop for Running<'_> {
         if !self.ended {
             let message = "The client closed the connection before the reply.";
             self.tell(499, Some(&Error::new("ClientClosedRequest", 499, message)));
-        }
-    }
-}
-
-/// Gives the members that a client library would have filled with a random token.
-pub(crate) fn fill_tokens(operation: &crate::schema::Operation, input: &mut Fields, request_id: &RequestId) {
-    for (index, member) in operation.input.members.iter().enumerate() {
-        if member.idempotency_token && member.honoured && input.get(index).is_none() {
-            input.set(index, crate::Value::String(request_id.to_string()));
         }
     }
 }

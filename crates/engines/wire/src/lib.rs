@@ -37,6 +37,7 @@ pub use detect::{Detected, Head, Labels, Refusal, detect};
 pub use error::{Error, Fault};
 pub use handle::handle;
 pub use host::{Beginning, Ending, Host, Identity, Input};
+pub use inside::{invoke, invoke_json};
 pub use parameters::Parameters;
 pub use read::{Notice, Parts, Unreadable, read, streams};
 pub use services::Services;

@@ -1,5 +1,7 @@
 //! Bodies of requests.
 
+mod rest;
+
 use std::io::Read;
 
 use bytes::Bytes;
@@ -10,9 +12,10 @@ use http_body_util::BodyDataStream;
 use super::limits;
 use crate::schema::Operation;
 use crate::{ByteStream, Error, upload};
+pub(super) use rest::Rest;
 
-/// A body as it comes.
-pub(super) fn raw<B>(body: B) -> ByteStream
+/// A body as it comes, and the hold on what of it is never read.
+pub(super) fn raw<B>(body: B) -> (ByteStream, Rest)
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display,
@@ -21,7 +24,9 @@ where
     let broken = |error: B::Error| {
         Error::new("IncompleteBody", 400, format!("The request body terminated unexpectedly: {error}"))
     };
-    ByteStream::new(BodyDataStream::new(body).map(move |piece| piece.map_err(broken)), length)
+    let pieces = BodyDataStream::new(body).map(move |piece| piece.map_err(broken));
+    let rest = Rest::new(pieces.boxed());
+    (ByteStream::new(rest.clone(), length), rest)
 }
 
 /// A form whose operation is not known yet.

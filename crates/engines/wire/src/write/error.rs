@@ -25,6 +25,9 @@ const LAMBDA_LOWER_CASE: [&str; 11] = [
     "ValidationException",
 ];
 
+/// The error of SQS whose message has another end in the query protocol.
+const SQS_NO_QUEUE: &str = "AWS.SimpleQueueService.NonExistentQueue";
+
 /// A fault of Kobel's own has the code of the family.
 pub(super) fn in_family<'e>(writer: &Writer<'_>, error: &'e Error) -> Cow<'e, Error> {
     let code = match writer.service.map(|service| service.id) {
@@ -33,7 +36,8 @@ pub(super) fn in_family<'e>(writer: &Writer<'_>, error: &'e Error) -> Cow<'e, Er
         Some("lambda") => "ServiceException",
         _ => return Cow::Borrowed(error),
     };
-    Cow::Owned(Error { code: code.into(), ..error.clone() })
+    let error = Error { code: code.into(), ..error.clone() };
+    Cow::Owned(if code == "ServiceException" { error.with("Type", "Service") } else { error })
 }
 
 pub(super) fn write(writer: &Writer<'_>, error: &Error, response: &mut Response) {
@@ -115,8 +119,17 @@ fn query(writer: &Writer<'_>, error: &Error) -> Vec<u8> {
     open("Error", &mut out);
     leaf("Type", fault(error), &mut out);
     leaf("Code", &error.query_code, &mut out);
-    leaf("Message", &error.message, &mut out);
+    let sqs = writer.service.is_some_and(|service| service.id == "sqs");
+    match error.message.strip_suffix('.') {
+        Some(message) if sqs && error.query_code == SQS_NO_QUEUE => {
+            leaf("Message", &format!("{message} for this wsdl version."), &mut out);
+        }
+        _ => leaf("Message", &error.message, &mut out),
+    }
     members(error, &mut out);
+    if sqs {
+        out.push_str("<Detail/>");
+    }
     close("Error", &mut out);
     leaf("RequestId", writer.request_id, &mut out);
     close("ErrorResponse", &mut out);

@@ -1,5 +1,7 @@
 //! Requests for what Kobel does not have are told so in their own protocol.
 
+use futures_util::stream::{Stream, StreamExt};
+
 use crate::site::{ask, signed};
 
 #[test]
@@ -76,4 +78,34 @@ fn a_call_whose_client_goes_away_has_ended() {
     assert!(answering.as_mut().poll(&mut context).is_pending());
     drop(answering);
     assert_eq!(site.journal.lock().expect("no test panics while it writes")[1], "ReceiveMessage 499");
+}
+
+/// Sends its body in pieces, and counts those that were taken.
+fn counted(pieces: usize) -> (std::sync::Arc<std::sync::atomic::AtomicUsize>, impl Stream<Item = Piece> + Unpin) {
+    let taken = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = taken.clone();
+    let body = futures_util::stream::repeat_with(move || {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(http_body::Frame::data(bytes::Bytes::from_static(&[0; 65_536])))
+    });
+    (taken, body.take(pieces))
+}
+
+type Piece = Result<http_body::Frame<bytes::Bytes>, std::convert::Infallible>;
+
+#[test]
+fn a_refused_body_is_read_to_its_end_unless_the_client_waits() {
+    let cases = [(None, 100, 100), (Some("100-continue"), 100, 0), (None, 100_000, 2_049)];
+    for (expect, sent, expected) in cases {
+        let (_, services, host) = crate::site::site();
+        let (taken, body) = counted(sent);
+        let mut request = http::Request::put("/nothing/known?acl");
+        if let Some(expect) = expect {
+            request = request.header("expect", expect);
+        }
+        let request = request.body(http_body_util::StreamBody::new(body)).expect("a request");
+        let answer = futures_executor::block_on(wire::handle(&services, &host, request, "http://h".to_owned()));
+        assert_eq!(answer.status(), 501);
+        assert_eq!(taken.load(std::sync::atomic::Ordering::Relaxed), expected, "{expect:?} {sent}");
+    }
 }

@@ -209,6 +209,15 @@ fn deletes_objects_only_with_a_checksum() {
 }
 
 #[test]
+fn a_document_may_claim_to_be_a_form() {
+    let body = "<Delete><Object><Key>a</Key></Object></Delete>";
+    let sum = wire::checksum::base64_of(wire::checksum::Algorithm::Crc32, body.as_bytes());
+    let form = "content-type: application/x-www-form-urlencoded";
+    let answer = ask("POST /b?delete", &[form, &format!("x-amz-checksum-crc32: {sum}")], body);
+    assert!(answer.body.contains("<Deleted><Key>a</Key></Deleted>"), "{}", answer.body);
+}
+
+#[test]
 fn a_presigned_url_is_good_until_it_expires() {
     let url = |date: &str| {
         format!(

@@ -181,3 +181,39 @@ fn is_called_from_inside_by_name() {
     let error = futures_executor::block_on(services.invoke_json("sqs", "Nothing", call(), json!({}))).unwrap_err();
     assert_eq!(error.code, "NotImplemented");
 }
+
+#[test]
+fn is_called_from_inside_with_types() {
+    let (_, services, _) = site();
+    let api = services.get("sqs").expect("the site has it");
+    let message = |body: &str| SendMessageRequest {
+        queue_url: "q".into(),
+        message_body: body.into(),
+        ..SendMessageRequest::default()
+    };
+    let reply = futures_executor::block_on(wire::invoke::<model_sqs::SendMessage>(api, call(), message("m"))).unwrap();
+    assert_eq!(reply.output.message_id.as_deref(), Some("m"));
+    let absent = SendMessageRequest { queue_url: "absent".into(), ..message("m") };
+    let error = futures_executor::block_on(wire::invoke::<model_sqs::SendMessage>(api, call(), absent)).unwrap_err();
+    assert_eq!(error.code, "QueueDoesNotExist");
+    let output = wire::invoke_json(api, "ListQueues", call(), json!({}));
+    assert_eq!(futures_executor::block_on(output).unwrap(), json!({"QueueUrls": ["a", "b"]}));
+}
+
+#[test]
+fn an_old_form_is_sent_to_the_queues_url() {
+    let form = "content-type: application/x-www-form-urlencoded";
+    let answer = ask("POST /000000000000/absent", &[form], "Action=SendMessage&MessageBody=m&Version=2012-11-05");
+    assert!(
+        answer.body.contains(
+            "<Code>AWS.SimpleQueueService.NonExistentQueue</Code>\
+             <Message>The specified queue does not exist for this wsdl version.</Message><Detail/>"
+        ),
+        "{}",
+        answer.body
+    );
+    let answer = ask("POST /000000000000/q", &[form], "Action=SendMessage&MessageBody=m&Version=2012-11-05");
+    assert!(answer.body.contains("<MessageId>m</MessageId>"), "{}", answer.body);
+    let answer = ask("POST /", &[form], "Action=SendMessage&MessageBody=m&Version=2012-11-05");
+    assert!(answer.body.contains("<Code>MissingParameter</Code>"), "{}", answer.body);
+}
