@@ -174,7 +174,7 @@ mod tests {
         let admission = Admission::default();
         let scope = Scope::default();
         let limits = Limits { reserved: Some(1), ..NONE };
-        let permit = admission.admit(&scope, "f", limits).ok().expect("a place");
+        let Ok(permit) = admission.admit(&scope, "f", limits) else { panic!("there is a place") };
         assert_eq!(admission.admit(&scope, "f", limits).err(), Some(Throttle::Reserved));
         assert_eq!(admission.running(&scope, "f"), 1);
         drop(permit);
