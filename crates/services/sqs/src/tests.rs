@@ -6,4 +6,5 @@ mod hops;
 mod long_queues;
 mod model;
 mod queues;
+mod resources;
 mod standard;
