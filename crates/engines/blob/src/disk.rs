@@ -105,24 +105,27 @@ impl Draft {
         file.write_all(bytes).await.map_err(|source| Error::Io { path: self.disk.draft(&self.id), source })
     }
 
-    /// Syncs the bytes, gives the file its name, and syncs the name.
+    /// Appends all bytes of a blob, copied by the system.
+    pub(crate) async fn append(&mut self, part: &BlobId) -> Result<u64, Error> {
+        let file = self.file.as_mut().expect("a draft is open until it is finished");
+        file.flush().await.map_err(|source| Error::Io { path: self.disk.draft(&self.id), source })?;
+        let to = file.try_clone().await.map_err(|source| Error::Io { path: self.disk.draft(&self.id), source })?;
+        let (mut to, from) = (to.into_std().await, self.disk.path(part));
+        let copied = tokio::task::spawn_blocking(move || io::copy(&mut fs::File::open(from)?, &mut to)).await;
+        copied.unwrap_or_else(|panic| Err(io::Error::other(panic))).map_err(|source| self.disk.failed(part, source))
+    }
+
+    /// Syncs the bytes, gives the file its name, and syncs the name. Where that fails, nothing is left.
     pub(crate) async fn finish(mut self) -> Result<BlobId, Error> {
         let draft = self.disk.draft(&self.id);
         let path = self.disk.path(&self.id);
-        let mut file = self.file.take().expect("a draft is finished once");
         let failed = |source| Error::Io { path: draft.clone(), source };
-        file.flush().await.map_err(failed)?;
-        let file = file.into_std().await;
+        self.file.as_mut().expect("a draft is finished once").flush().await.map_err(failed)?;
+        let file = self.file.take().expect("a draft is finished once").into_std().await;
         let from = draft.clone();
         let named = tokio::task::spawn_blocking(move || {
-            file.sync_all()?;
-            let folder = path.parent().expect("a blob's path has a folder");
-            if !folder.exists() {
-                fs::create_dir_all(folder)?;
-                sync_folder(folder.parent().expect("the folder of all blobs"))?;
-            }
-            fs::rename(&from, &path)?;
-            sync_folder(folder)
+            // Of what fails here, and cannot be removed, the next start sweeps away the rest.
+            name(&file, &from, &path).inspect_err(|_| drop(fs::remove_file(&from).or_else(|_| fs::remove_file(&path))))
         });
         named.await.unwrap_or_else(|panic| Err(io::Error::other(panic))).map_err(failed)?;
         Ok(self.id.clone())
@@ -136,6 +139,18 @@ impl Drop for Draft {
             let _ = fs::remove_file(self.disk.draft(&self.id));
         }
     }
+}
+
+/// Makes the bytes of a draft durable, then its name.
+fn name(file: &fs::File, from: &Path, to: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    let folder = to.parent().expect("a blob's path has a folder");
+    if !folder.exists() {
+        fs::create_dir_all(folder)?;
+        sync_folder(folder.parent().expect("the folder of all blobs"))?;
+    }
+    fs::rename(from, to)?;
+    sync_folder(folder)
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
@@ -155,8 +170,10 @@ fn sweep(folder: &Path, keep: &dyn Fn(&BlobId) -> bool) -> io::Result<usize> {
             let file = file?;
             let id = file.file_name().to_str().and_then(|name| name.parse::<BlobId>().ok());
             if id.is_some_and(|id| drafts || !keep(&id)) {
-                fs::remove_file(file.path())?;
-                swept += 1;
+                match fs::remove_file(file.path()) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => swept += 1,
+                }
             }
         }
     }

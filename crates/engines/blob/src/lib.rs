@@ -103,10 +103,7 @@ impl Blobs {
     pub async fn concat(&self, parts: &[BlobId]) -> Result<BlobId, Error> {
         let mut writer = self.writer().await?;
         for part in parts {
-            let mut chunks = self.get(part, None).await?;
-            while let Some(chunk) = chunks.next().await {
-                writer.write(chunk?).await?;
-            }
+            writer.append(part).await?;
         }
         writer.finish().await
     }

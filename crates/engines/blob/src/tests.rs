@@ -48,6 +48,38 @@ async fn concatenates_and_deletes() {
 }
 
 #[tokio::test]
+async fn a_blob_is_made_of_bytes_and_of_other_blobs() {
+    for (blobs, _folder) in engines() {
+        let large = blobs.put(Bytes::from(vec![7; 1_000_000])).await.expect("put");
+        let mut writer = blobs.writer().await.expect("begun");
+        writer.write(Bytes::from_static(b"before")).await.expect("written");
+        writer.append(&large).await.expect("appended");
+        writer.write(Bytes::from_static(b"after")).await.expect("written");
+        assert_eq!(writer.length(), 1_000_011);
+        let whole = writer.finish().await.expect("finished");
+        let bytes = blobs.read(&whole, 2_000_000).await.expect("read");
+        assert_eq!((&bytes[..7], &bytes[1_000_005..]), (&b"before\x07"[..], &b"\x07after"[..]));
+        assert_eq!(blobs.length(&whole).await.expect("there"), 1_000_011);
+        let missing = "0".repeat(32).parse().expect("well-formed");
+        assert!(matches!(blobs.concat(&[large, missing]).await, Err(Error::Missing { .. })));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_finished_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let blobs = Blobs::open(folder.path(), Entropy::seeded(1)).expect("opens");
+    // The first id of the same seed: its folder's place is taken by a file.
+    let id = {
+        let elsewhere = Blobs::memory(Entropy::seeded(1));
+        elsewhere.put(Bytes::new()).await.expect("put")
+    };
+    std::fs::write(folder.path().join(&id.as_str()[..2]), "in the way").expect("written");
+    assert!(matches!(blobs.put(Bytes::from_static(b"bytes")).await, Err(Error::Io { .. })));
+    assert_eq!(std::fs::read_dir(folder.path().join("drafts")).expect("read").count(), 0);
+}
+
+#[tokio::test]
 async fn a_dropped_writer_leaves_nothing_and_sweeping_keeps_what_is_kept() {
     for (blobs, folder) in engines() {
         let kept = blobs.put(Bytes::from_static(b"kept")).await.expect("put");

@@ -37,6 +37,19 @@ impl Writer {
         }
     }
 
+    /// Appends all bytes of another blob.
+    pub async fn append(&mut self, part: &BlobId) -> Result<(), Error> {
+        self.length += match &mut self.target {
+            Target::Disk(draft) => draft.append(part).await?,
+            Target::Memory { memory, bytes, .. } => {
+                let part = memory.get(part)?;
+                bytes.extend_from_slice(&part);
+                part.len() as u64
+            }
+        };
+        Ok(())
+    }
+
     /// How many bytes were written so far.
     pub fn length(&self) -> u64 {
         self.length
