@@ -76,7 +76,7 @@ impl Deliveries {
         for message in &messages {
             batch.put(message.key.clone(), message.value.clone());
         }
-        self.inner.store.commit(batch).await?;
+        self.inner.commit(batch, &messages).await?;
         self.inner.committed(messages);
         Ok(())
     }
@@ -249,7 +249,7 @@ impl Inner {
         event.duration_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         delivery.trace = cause;
         let settled = settle(delivery, outcome, self.clock.now(), &self.entropy);
-        let messages = self.commit(key, &settled).await?;
+        let messages = self.replace(key, &settled).await?;
         self.journal.record(settled.tell(event));
         Ok(messages)
     }
@@ -266,15 +266,31 @@ impl Inner {
         }
     }
 
-    async fn commit(&self, key: &[u8], settled: &Settled) -> Result<Vec<cell::Message>, store::Error> {
+    /// Puts what an attempt comes to in place of the delivery's row.
+    async fn replace(&self, key: &[u8], settled: &Settled) -> Result<Vec<cell::Message>, store::Error> {
         let messages: Vec<_> = settled.next.iter().map(Delivery::message).collect();
         let mut batch = self.batch();
         batch.delete(key.to_vec());
         for message in &messages {
             batch.put(message.key.clone(), message.value.clone());
         }
-        self.store.commit(batch).await?;
+        self.commit(batch, &messages).await?;
         Ok(messages)
+    }
+
+    /// Commits a batch with the rows of `messages`. Where that fails, rows may be there all the same, because only
+    /// the answer was lost: they are looked for when due, and one that is not there is forgotten.
+    async fn commit(&self, batch: Batch, messages: &[cell::Message]) -> Result<(), store::Error> {
+        let committed = self.store.commit(batch).await;
+        if committed.is_err() {
+            let mut state = self.lock();
+            for message in messages {
+                state.add(message.key.clone(), Waiting { due: message.due, row: None });
+            }
+            drop(state);
+            self.wake.notify_one();
+        }
+        committed
     }
 
     /// Moves a row that cannot be read out of the way, where a person can find it.

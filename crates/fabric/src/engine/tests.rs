@@ -8,7 +8,7 @@ use clock::Clock;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use store::{Memory, Range};
+use store::{Faults, Memory, Range};
 use tokio::sync::Notify;
 
 use crate::{Backoff, Delivery, Fabric, Failure, Outcome, Parts, Refusal, RetryPolicy, Sender, Target};
@@ -128,6 +128,29 @@ async fn what_was_accepted_before_a_crash_is_delivered_after_it() {
     after.deliveries.drain().await;
     let left = after.store.range(Range::prefix("delivery/")).await.expect("read");
     assert!(left.is_empty(), "an ended delivery leaves no row");
+}
+
+#[tokio::test]
+async fn what_follows_is_delivered_although_the_answer_of_its_commit_was_lost() {
+    let store = Memory::new();
+    let next = Arc::new(Mutex::new(None));
+    let script = {
+        let next = next.clone();
+        move |delivery: &Delivery| match delivery.target.as_str() {
+            QUEUE => Outcome::Done { next: next.lock().expect("lock").iter().cloned().collect() },
+            _ => Outcome::Done { next: Vec::new() },
+        }
+    };
+    let (fabric, fake) = weave(&store, script);
+    *next.lock().expect("lock") = Some(delivery(&fabric, DEAD));
+    fabric.deliveries.start().await.expect("started");
+    store.plan([Faults::AnswerLost, Faults::AnswerLost]);
+    let accepted = fabric.deliveries.accept(vec![delivery(&fabric, QUEUE)]).await;
+    assert!(accepted.is_err(), "nobody learnt that it is durable");
+    let seen = fake.wait_for(2).await;
+    assert_eq!(seen.iter().map(|(_, delivery)| delivery.target.as_str()).collect::<Vec<_>>(), [QUEUE, DEAD]);
+    fabric.deliveries.drain().await;
+    assert!(fabric.store.range(Range::prefix("delivery/")).await.expect("read").is_empty());
 }
 
 #[tokio::test]
