@@ -7,6 +7,7 @@
 mod admission;
 mod code;
 mod configuration;
+mod dead_letter;
 mod environment;
 mod error;
 mod event;

@@ -70,3 +70,6 @@ pub(crate) fn digest(package: &Package) -> String {
     let bytes = STANDARD.decode(&package.sha256).unwrap_or_default();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests;

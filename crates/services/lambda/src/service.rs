@@ -7,12 +7,13 @@ use fabric::Fabric;
 use sandbox::Sandbox;
 use wire::{Call, Error};
 
+use crate::environment::Environments;
 use crate::event::Events;
 use crate::invoke::{Config, Invoker};
 use crate::mapping::Mappings;
 use crate::output::Logs;
 use crate::package::Packages;
-use crate::registry::{Function, FunctionName, Registry};
+use crate::registry::{Function, FunctionName, Registry, Version};
 use crate::{error, operations, resources};
 
 /// The memory of environments that are kept idle, over all functions.
@@ -40,6 +41,14 @@ pub struct Lambda {
 
 impl Lambda {
     pub async fn open(fabric: Fabric, sandbox: Sandbox, settings: Settings) -> Result<Arc<Lambda>, Error> {
+        Lambda::open_with(fabric, Arc::new(sandbox), settings).await
+    }
+
+    pub(crate) async fn open_with(
+        fabric: Fabric,
+        environments: Arc<dyn Environments>,
+        settings: Settings,
+    ) -> Result<Arc<Lambda>, Error> {
         let registry = Registry::open(fabric.cells.clone(), fabric.entropy.clone()).await.map_err(Error::internal)?;
         let registry = Arc::new(registry);
         let folder = settings.data_dir.join("code");
@@ -51,7 +60,7 @@ impl Lambda {
             idle_memory_mb_max: IDLE_MEMORY_MB_MAX,
         };
         let logs = Logs::new(fabric.clone());
-        let invoker = Invoker::new(fabric.clone(), registry.clone(), packages.clone(), Arc::new(sandbox), logs, config);
+        let invoker = Invoker::new(fabric.clone(), registry.clone(), packages.clone(), environments, logs, config);
         let concurrency = settings.concurrency;
         Ok(Arc::new(Lambda { fabric, registry, packages, invoker, concurrency, mappings: OnceLock::new() }))
     }
@@ -141,6 +150,13 @@ impl Lambda {
         let versions = accounts.iter().flat_map(|account| account.functions.values()).flat_map(|f| f.all_versions());
         let kept: Vec<_> = versions.map(|version| version.package.clone()).collect();
         self.packages.collect(&dropped, &kept).await;
+    }
+
+    /// Gives the function the new `RevisionId` that a change of its policy or tags brings; no environment is stale
+    /// for it.
+    pub(crate) fn renew_revision(&self, function: &mut Function) {
+        let latest = Version { revision_id: self.revision(), ..Version::clone(&function.latest) };
+        function.latest = Arc::new(latest);
     }
 
     /// A new `RevisionId`.

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use model_lambda::{CreateFunctionRequest, FunctionConfiguration};
 use wire::{Call, Error};
 
+use super::tags::TAGS_MAX;
 use super::versions::publish;
 use crate::code::Source;
 use crate::configuration::{Changes, Moment, check_whole, describe};
+use crate::dead_letter::check_dead_letter;
 use crate::error::{conflict, invalid};
 use crate::registry::{Function, FunctionName, FunctionSettings, LATEST, Logging, Package, Version};
 use crate::service::Lambda;
@@ -27,6 +29,8 @@ pub async fn create_function(
     if lambda.registry.function(&name.scope, &name.name).is_some() {
         return Err(exists());
     }
+    check_dead_letter(&lambda.fabric, &name, changes.dead_letter_target.as_deref()).await?;
+    check_tags(input.tags.as_ref())?;
     let architecture = architecture(input.architectures.as_deref())?;
     let archive = Source::of(input.code)?.fetch(&lambda.fabric, &name.scope, &call.trace).await?;
     let package = lambda.packages.store(archive).await.map_err(Error::from)?;
@@ -56,8 +60,18 @@ pub async fn create_function(
         Ok(published.unwrap_or_else(|| function.latest.clone()))
     });
     let version = created.await?;
+    settle(&lambda, &name).await?;
     let arn = if publishes { version.qualified_arn() } else { version.arn.clone() };
     Ok(describe(&version, arn, Moment::Created))
+}
+
+/// The function becomes active, or its update successful: that is another revision than the one that was answered.
+pub(super) async fn settle(lambda: &Lambda, name: &FunctionName) -> Result<(), Error> {
+    let settled = lambda.change(name, |function| {
+        lambda.renew_revision(function);
+        Ok(())
+    });
+    settled.await.map(drop)
 }
 
 /// The version with AWS's defaults.
@@ -105,6 +119,13 @@ fn check_zip(input: &CreateFunctionRequest) -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+fn check_tags(tags: Option<&BTreeMap<String, String>>) -> Result<(), Error> {
+    match tags {
+        Some(tags) if tags.len() > TAGS_MAX => Err(invalid("Number of tags exceeds resource tag limit.")),
+        _ => Ok(()),
+    }
 }
 
 /// There are no layers yet that a function could have.

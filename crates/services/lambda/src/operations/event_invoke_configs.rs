@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use base::Arn;
-use fabric::{Refusal, Sender};
+use fabric::Refusal;
 use model_lambda::{
     DeleteFunctionEventInvokeConfigOutput, DeleteFunctionEventInvokeConfigRequest, DestinationConfig,
     FunctionEventInvokeConfig, GetFunctionEventInvokeConfigRequest, ListFunctionEventInvokeConfigsRequest,
@@ -10,6 +10,7 @@ use model_lambda::{
 };
 use wire::{Call, Error};
 
+use crate::dead_letter::ask;
 use crate::error::{invalid, missing};
 use crate::page::page;
 use crate::registry::{EventInvokeConfig, Function, FunctionName, LATEST};
@@ -95,7 +96,7 @@ async fn set(
     function.event_invoke_configs.get(&key).map(|config| shown(&function, &key, config)).ok_or_else(gone)
 }
 
-/// Destinations must be of a kind that takes records, and a function must be there and not be this one.
+/// Destinations must be there, be of a kind that takes records, and not be the function itself.
 async fn check_destinations(
     lambda: &Lambda,
     name: &FunctionName,
@@ -123,8 +124,12 @@ async fn check_destinations(
         }
         match (arn.service.as_str(), on_success) {
             ("sqs" | "sns", _) if text.ends_with(".fifo") => return Err(unsuitable()),
-            ("sqs" | "sns", _) => {}
-            ("lambda", _) => check_function(lambda, name, &arn, &text).await?,
+            ("sqs" | "sns" | "lambda", _) => match ask(&lambda.fabric, name, &arn).await {
+                Err(Refusal::Missing) => return Err(invalid(format!("The destination ARN {text} is invalid."))),
+                Err(Refusal::Unknown(why)) => return Err(Error::internal(why)),
+                // What a role may do is not asked here, nor does a function's own policy hold for destinations.
+                Err(Refusal::Forbidden | Refusal::Unsuitable(_)) | Ok(()) => {}
+            },
             // Delivery fails with a clear reason as long as Kobel has no such service.
             ("events", _) | ("s3", false) => {
                 return Err(invalid(format!("Kobel cannot send records to the destination {text} yet.")));
@@ -133,16 +138,6 @@ async fn check_destinations(
         }
     }
     Ok(())
-}
-
-async fn check_function(lambda: &Lambda, name: &FunctionName, arn: &Arn, text: &str) -> Result<(), Error> {
-    let sender =
-        Sender { service: "lambda.amazonaws.com".into(), arn: name.arn(), account: name.scope.account.to_string() };
-    let Some(target) = lambda.fabric.plugs.target(arn) else { return Ok(()) };
-    match target.check(arn, &sender).await {
-        Err(Refusal::Missing) => Err(invalid(format!("The destination ARN {text} is invalid."))),
-        _ => Ok(()),
-    }
 }
 
 pub async fn get(

@@ -11,7 +11,7 @@ use wire::{Call, Error, Reply};
 
 use crate::error::{conflict, invalid, missing};
 use crate::page::page;
-use crate::registry::{Account, EventSourceMapping, Function, FunctionName};
+use crate::registry::{Account, EventSourceMapping, FunctionName, LATEST};
 use crate::service::Lambda;
 
 const PAGE_MAX: usize = 100;
@@ -32,8 +32,9 @@ pub async fn create(
 ) -> Result<Reply<EventSourceMappingConfiguration>, Error> {
     refuse_streams(&input)?;
     let name = FunctionName::parse(&call.scope, &input.function_name, None)?;
-    let absent = || invalid("Function does not exist");
-    let function = lambda.registry.function(&name.scope, &name.name).ok_or_else(absent)?;
+    if lambda.registry.function(&name.scope, &name.name).is_none() {
+        return Err(absent());
+    }
     let source = input.event_source_arn.ok_or_else(|| invalid("Unrecognized event source."))?;
     let unsigned = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
     let mapping = EventSourceMapping {
@@ -51,7 +52,7 @@ pub async fn create(
         tags: input.tags.unwrap_or_default(),
         last_modified: lambda.fabric.now(),
     };
-    check(&lambda, &mapping, &function).await?;
+    check(&lambda, &mapping).await?;
     let created = lambda.registry.apply(&name.scope, |account, tx| {
         if let Some(existing) = same(account, &mapping) {
             return Err(conflict(format!(
@@ -94,8 +95,15 @@ fn same<'a>(account: &'a Account, mapping: &EventSourceMapping) -> Option<&'a Ar
     })
 }
 
-/// The rules of SQS mappings; the queue must be there, and hide messages for as long as the function may run.
-async fn check(lambda: &Lambda, mapping: &EventSourceMapping, function: &Function) -> Result<(), Error> {
+fn absent() -> Error {
+    invalid("Function does not exist")
+}
+
+/// The rules of SQS mappings; function and queue must be there, and the queue must hide messages for as long as the
+/// function may run.
+async fn check(lambda: &Lambda, mapping: &EventSourceMapping) -> Result<(), Error> {
+    let function = lambda.registry.function(&mapping.scope, &mapping.function_name).ok_or_else(absent)?;
+    let version = function.version(mapping.qualifier.as_deref().unwrap_or(LATEST)).ok_or_else(absent)?;
     let arn: Arn = mapping.event_source_arn.parse().map_err(|_| invalid("Unrecognized event source."))?;
     let source = lambda
         .fabric
@@ -118,7 +126,7 @@ async fn check(lambda: &Lambda, mapping: &EventSourceMapping, function: &Functio
             "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10",
         ));
     }
-    let timeout_s = function.latest.timeout_s;
+    let timeout_s = version.timeout_s;
     if facts.visibility_timeout_s < timeout_s {
         return Err(invalid(format!(
             "Queue visibility timeout: {} seconds is less than Function timeout: {timeout_s} seconds",
@@ -187,9 +195,7 @@ pub async fn update(
         mapping.filters = filters(input.filter_criteria)?;
     }
     mapping.last_modified = lambda.fabric.now();
-    let absent = || invalid("Function does not exist");
-    let function = lambda.registry.function(&mapping.scope, &mapping.function_name).ok_or_else(absent)?;
-    check(&lambda, &mapping, &function).await?;
+    check(&lambda, &mapping).await?;
     let updated = lambda.registry.apply(&call.scope, |account, tx| match account.mappings.get(&mapping.uuid) {
         Some(_) => Ok(account.put_mapping(tx, mapping)),
         None => Err(gone()),

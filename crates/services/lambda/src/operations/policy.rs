@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use wire::{Call, Error};
 
 use crate::error::{conflict, invalid, missing};
-use crate::registry::{Function, FunctionName, LATEST, POLICY_BYTES_MAX, Policy, Version};
+use crate::registry::{Function, FunctionName, LATEST, POLICY_BYTES_MAX, Policy};
 use crate::service::{Lambda, check_revision};
 
 /// The qualifier under which a policy is kept; it belongs to the function, a version or an alias.
@@ -49,17 +49,11 @@ pub async fn add_permission(
             return Err(errors::policy_length_exceeded_exception(message).with("Type", "User"));
         }
         function.policies.insert(key, Arc::new(policy));
-        renew_revision(&lambda, function);
+        lambda.renew_revision(function);
         Ok(())
     });
     changed.await?;
     Ok(AddPermissionResponse { statement: Some(Value::Object(statement).to_string()) })
-}
-
-/// A policy belongs to what the function's `RevisionId` stands for, but no environment is stale for it.
-fn renew_revision(lambda: &Lambda, function: &mut Function) {
-    let latest = Version { revision_id: lambda.revision(), ..Version::clone(&function.latest) };
-    function.latest = Arc::new(latest);
 }
 
 /// The statement that a call describes, for the resource `arn`.
@@ -120,14 +114,15 @@ pub async fn remove_permission(
     let changed = lambda.change(&name, |function| {
         check_revision(input.revision_id.as_deref(), &function.latest.revision_id, "GetPolicy")?;
         let absent = || missing(format!("Statement {} is not found in resource policy.", input.statement_id));
-        let mut policy = function.policies.get(&key).map(|policy| Policy::clone(policy)).ok_or_else(absent)?;
+        let no_policy = || missing("No policy is associated with the given resource.");
+        let mut policy = function.policies.get(&key).map(|policy| Policy::clone(policy)).ok_or_else(no_policy)?;
         let at = policy.position(&input.statement_id).ok_or_else(absent)?;
         policy.statements.remove(at);
         match policy.statements.is_empty() {
             true => drop(function.policies.remove(&key)),
             false => drop(function.policies.insert(key, Arc::new(policy))),
         }
-        renew_revision(&lambda, function);
+        lambda.renew_revision(function);
         Ok(())
     });
     changed.await?;

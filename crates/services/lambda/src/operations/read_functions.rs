@@ -66,9 +66,10 @@ pub async fn list_functions(
     let versions =
         account.functions.values().flat_map(|function| function.all_versions().take(if all { usize::MAX } else { 1 }));
     let keyed = versions.map(|version| {
-        // `$LATEST` comes before the numbers, which are padded to stay in their order.
+        // `$LATEST` comes before the numbers, which are padded to stay in their order. The zero byte sorts before all
+        // that a name may hold, so that the keys are in the order of the names.
         let place = version.version.parse().map_or(0, |number: u64| number);
-        (format!("{}/{place:020}", version.function_name), version)
+        (format!("{}\0{place:020}", version.function_name), version)
     });
     let (page, next_marker) = page(keyed, input.marker.as_deref(), input.max_items, PAGE_MAX)?;
     let entry = |version: &Arc<Version>| {

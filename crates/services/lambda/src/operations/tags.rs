@@ -8,10 +8,11 @@ use model_lambda::{
 use wire::{Call, Error};
 
 use crate::error::{invalid, missing};
-use crate::registry::{FunctionName, FunctionSettings};
+use crate::registry::{EventSourceMapping, FunctionName, FunctionSettings};
 use crate::service::Lambda;
 
-const TAGS_MAX: usize = 50;
+/// The most tags of a resource.
+pub(super) const TAGS_MAX: usize = 50;
 
 /// What has tags.
 enum Tagged {
@@ -43,7 +44,7 @@ async fn change(
     let checked = |tags: &mut BTreeMap<String, String>| {
         change(tags);
         match tags.len() {
-            count if count > TAGS_MAX => Err(invalid("The number of tags exceeds the limit of 50.")),
+            count if count > TAGS_MAX => Err(invalid("Number of tags exceeds resource tag limit.")),
             _ => Ok(()),
         }
     };
@@ -53,6 +54,7 @@ async fn change(
                 let mut settings = FunctionSettings::clone(&function.settings);
                 checked(&mut settings.tags)?;
                 function.settings = Arc::new(settings);
+                lambda.renew_revision(function);
                 Ok(())
             });
             changed.await.map(drop)
@@ -61,7 +63,7 @@ async fn change(
             let changed = lambda.registry.apply(&call.scope, |account, tx| {
                 let absent = || missing(format!("Event source mapping not found: {resource}"));
                 let mapping = account.mappings.get(&uuid).ok_or_else(absent)?;
-                let mut mapping = crate::registry::EventSourceMapping::clone(mapping);
+                let mut mapping = EventSourceMapping::clone(mapping);
                 checked(&mut mapping.tags)?;
                 account.put_mapping(tx, mapping);
                 Ok(())
@@ -76,6 +78,9 @@ pub async fn tag_resource(
     call: Call,
     input: TagResourceRequest,
 ) -> Result<TagResourceOutput, Error> {
+    if input.tags.is_empty() {
+        return Err(invalid("An error occurred and the request cannot be processed."));
+    }
     change(&lambda, &call, &input.resource, |tags| tags.extend(input.tags)).await?;
     Ok(TagResourceOutput {})
 }

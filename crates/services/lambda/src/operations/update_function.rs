@@ -3,10 +3,11 @@ use std::sync::Arc;
 use model_lambda::{FunctionConfiguration, UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest};
 use wire::{Call, Error};
 
-use super::create_function::{architecture, refuse_layers};
+use super::create_function::{architecture, refuse_layers, settle};
 use super::versions::publish;
 use crate::code::Source;
 use crate::configuration::{Changes, Moment, check_whole, describe};
+use crate::dead_letter::check_dead_letter;
 use crate::registry::{Function, Version};
 use crate::service::{Lambda, check_revision};
 
@@ -40,6 +41,7 @@ pub async fn update_function_code(
         Ok(())
     });
     let function = changed.await?;
+    settle(&lambda, &name).await?;
     Ok(match published {
         Some(version) => describe(&version, version.qualified_arn(), Moment::Updated),
         None => describe(&function.latest, function.arn.clone(), Moment::Updated),
@@ -55,6 +57,7 @@ pub async fn update_function_configuration(
     let changes = Changes::from(&input);
     changes.check(&function.latest.logging.format)?;
     refuse_layers(&changes)?;
+    check_dead_letter(&lambda.fabric, &name, changes.dead_letter_target.as_deref()).await?;
     let changed = lambda.change(&name, |function| {
         check_revision(input.revision_id.as_deref(), &function.latest.revision_id, API)?;
         let mut latest = renewed(&lambda, function);
@@ -65,6 +68,7 @@ pub async fn update_function_configuration(
         Ok(())
     });
     let function = changed.await?;
+    settle(&lambda, &name).await?;
     Ok(describe(&function.latest, function.arn.clone(), Moment::Updated))
 }
 

@@ -8,7 +8,7 @@ use wire::{Call, Error};
 use crate::configuration::{Moment, describe};
 use crate::error::invalid;
 use crate::page::page;
-use crate::registry::{Function, FunctionSettings, Version};
+use crate::registry::{Function, FunctionSettings, Package, Version};
 use crate::service::{Lambda, check_revision};
 
 const PAGE_MAX: usize = 50;
@@ -58,11 +58,14 @@ pub(super) fn publish(lambda: &Lambda, function: &mut Function, description: Opt
     function.versions.insert(number, version.clone());
     let settings = FunctionSettings { last_version: number, ..FunctionSettings::clone(&function.settings) };
     function.settings = Arc::new(settings);
+    lambda.renew_revision(function);
     version
 }
 
+/// The same code by its digest: an upload of the same archive is no change.
 fn same(published: &Version, latest: &Version) -> bool {
     let latest = Version {
+        package: Package { blob: published.package.blob.clone(), ..latest.package.clone() },
         version: published.version.clone(),
         revision: published.revision.clone(),
         revision_id: published.revision_id.clone(),

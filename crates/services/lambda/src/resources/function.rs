@@ -62,7 +62,7 @@ pub(super) async fn create(caller: &Caller<'_>, properties: &Map<String, Value>)
         memory_size: configuration.memory_size,
         vpc_config: configuration.vpc_config,
         dead_letter_config: configuration.dead_letter_config,
-        environment: configuration.environment,
+        environment: configuration.environment.filter(|_| properties.contains_key("Environment")),
         kms_key_arn: configuration.kms_key_arn,
         tracing_config: configuration.tracing_config,
         layers: configuration.layers,
@@ -95,7 +95,12 @@ pub(super) async fn update(
     let elsewhere = ["Code", "Architectures", "Tags", "ReservedConcurrentExecutions"];
     let configured: Vec<&str> = PROPERTIES.iter().copied().filter(|name| !elsewhere.contains(name)).collect();
     if differs(&configured) {
-        update_configuration(caller, name, new).await?;
+        let mut request = configuration(name, new)?;
+        if old.contains_key("VpcConfig") {
+            // Without subnets the function leaves its network.
+            request.vpc_config.get_or_insert_default();
+        }
+        caller.call::<UpdateFunctionConfiguration>(request).await?;
     }
     if differs(&["ReservedConcurrentExecutions"]) {
         reserve(caller, name, new).await?;
@@ -160,12 +165,13 @@ fn configuration(
         security_group_ids: list(vpc, "SecurityGroupIds"),
         ipv6_allowed_for_dual_stack: truth(vpc, "Ipv6AllowedForDualStack"),
     });
-    let logging = part("LoggingConfig").map(|logging| LoggingConfig {
-        log_format: text(logging, "LogFormat"),
-        application_log_level: text(logging, "ApplicationLogLevel"),
-        system_log_level: text(logging, "SystemLogLevel"),
-        log_group: text(logging, "LogGroup"),
-    });
+    let logging = |member: &str| part("LoggingConfig").and_then(|logging| text(logging, member));
+    let logging = LoggingConfig {
+        log_format: Some(logging("LogFormat").unwrap_or_else(|| "Text".into())),
+        application_log_level: logging("ApplicationLogLevel"),
+        system_log_level: logging("SystemLogLevel"),
+        log_group: Some(logging("LogGroup").unwrap_or_else(|| format!("/aws/lambda/{name}"))),
+    };
     Ok(UpdateFunctionConfigurationRequest {
         function_name: name.to_owned(),
         role: text(properties, "Role"),
@@ -179,14 +185,16 @@ fn configuration(
         dead_letter_config: Some(DeadLetterConfig {
             target_arn: Some(part("DeadLetterConfig").and_then(|dlq| text(dlq, "TargetArn")).unwrap_or_default()),
         }),
-        kms_key_arn: text(properties, "KmsKeyArn"),
+        kms_key_arn: Some(text(properties, "KmsKeyArn").unwrap_or_default()),
         tracing_config: Some(TracingConfig {
             mode: Some(part("TracingConfig").and_then(|t| text(t, "Mode")).unwrap_or_else(|| "PassThrough".into())),
         }),
-        layers: list(properties, "Layers"),
+        layers: Some(list(properties, "Layers").unwrap_or_default()),
         ephemeral_storage: Some(EphemeralStorage { size: storage }),
-        snap_start: part("SnapStart").map(|snap| SnapStart { apply_on: text(snap, "ApplyOn") }),
-        logging_config: logging,
+        snap_start: Some(SnapStart {
+            apply_on: Some(part("SnapStart").and_then(|s| text(s, "ApplyOn")).unwrap_or_else(|| "None".into())),
+        }),
+        logging_config: Some(logging),
         ..UpdateFunctionConfigurationRequest::default()
     })
 }
