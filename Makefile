@@ -49,7 +49,7 @@ bench: setup ## Measure; prints a table and writes a JSON file to bench/results
 	KOBEL_BIN=$(CARGO_TARGET_DIR)/release/kobel bench/run
 
 sim: ## Simulate from a seed (SEED=…), or from the usual seeds
-	KOBEL_SIM_SEED=$(SEED) cargo test -p kobel --test simulation -- --nocapture
+	KOBEL_SIM_SEED=$(SEED) cargo test -p kobel-simulation --test simulation -- --nocapture
 
 clean: ## Remove builds and caches
 	rm -rf "$(KOBEL_CACHE)"
