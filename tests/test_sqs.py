@@ -109,7 +109,7 @@ def test_a_long_poll_ends_when_a_message_arrives(sqs, server, queue):
 
 def test_redelivers_after_visibility_timeout(virtual, name):
     sqs = virtual.client("sqs")
-    queue = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "3600"})["QueueUrl"]
+    queue = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
     sqs.send_message(QueueUrl=queue, MessageBody="b")
     assert sqs.receive_message(QueueUrl=queue)["Messages"]
     (again,) = receive(sqs, queue, timeout_s=30)

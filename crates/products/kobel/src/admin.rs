@@ -1,4 +1,5 @@
-//! The admin API: `/_kobel/health`, `time`, `events`, `api`, `logs`, `stacks`, `code`, `metrics`, `deliveries`.
+//! The admin API: `/_kobel/health`, `time`, `events`, `api`, `logs`, `stacks`, `resource-types`, `code`, `metrics`,
+//! `deliveries`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,10 @@ fn time(admin: Admin, fabric: &Fabric) -> Admin {
         .on(Method::POST, "time", move |request| {
             let clock = moved.clone();
             async move {
+                if clock.mode() == clock::Mode::Real {
+                    let message = "Time is real here and cannot be moved; start Kobel with --time virtual.";
+                    return AdminResponse::error(StatusCode::CONFLICT, message);
+                }
                 let by = request.body["advance_ms"].as_u64();
                 match (by, request.body["jump"].as_bool()) {
                     (Some(ms), _) => drop(clock.advance(Duration::from_millis(ms))),
@@ -172,7 +177,12 @@ fn follow(admin: Admin, lambda: &Arc<Lambda>, cloudformation: &Arc<CloudFormatio
 
 fn state(admin: Admin, fabric: &Fabric, lambda: &Arc<Lambda>) -> Admin {
     let (measured, waiting, lambda) = (fabric.clone(), fabric.clone(), lambda.clone());
+    let plugs = fabric.plugs.clone();
     admin
+        .on(Method::GET, "resource-types", move |_| {
+            let types = plugs.resource_types();
+            async move { AdminResponse::json(&json!({ "types": types })) }
+        })
         .on(Method::GET, "metrics", move |_| {
             let samples: Vec<Value> = measured.metrics.samples().iter().map(sample_json).collect();
             async move { AdminResponse::json(&json!({ "metrics": samples })) }

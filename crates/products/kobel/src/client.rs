@@ -92,6 +92,7 @@ impl Client {
         let text = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let (function_error, log, code) =
             (text("x-amz-function-error"), text("x-amz-log-result"), text("x-amzn-errortype"));
+        let request_id = text("x-amzn-requestid").unwrap_or_default();
         let status = response.status().as_u16();
         let payload = self.collect(response).await?;
         if status >= 400 {
@@ -99,7 +100,7 @@ impl Client {
             let message = body["Message"].as_str().or(body["message"].as_str()).unwrap_or("the call failed");
             return Err(Error::Refused { code: code.unwrap_or_default(), message: message.to_owned(), status });
         }
-        Ok(Invoked { function_error, log, payload })
+        Ok(Invoked { request_id, function_error, log, payload })
     }
 
     /// Opens a stream of JSON lines.
@@ -165,6 +166,7 @@ impl Client {
 /// What an invocation gave.
 #[derive(Debug)]
 pub struct Invoked {
+    pub request_id: String,
     pub function_error: Option<String>,
     /// Base64.
     pub log: Option<String>,

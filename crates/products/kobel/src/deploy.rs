@@ -55,7 +55,9 @@ impl Deployment {
     /// Builds what needs it, uploads what is new, and brings the stack to what the template says.
     pub async fn deploy(&self) -> Result<Outcome, Error> {
         let file = TemplateFile::read(&self.template)?;
-        file.check(&self.parameters, &self.region)?;
+        let types = self.client.get("/_kobel/resource-types").await?;
+        let types: Vec<String> = serde_json::from_value(types["types"].clone()).unwrap_or_default();
+        file.check(&self.parameters, &self.region, &types)?;
         let mut template = file.json.clone();
         let sources = file.sources();
         let bucket = format!("kobel-code-{}-{}", base::Account::DEFAULT, self.region);

@@ -61,27 +61,35 @@ fn tree(events: &[Value], payloads: bool) -> Vec<String> {
     }
     children.values_mut().for_each(|steps| steps.sort_by_key(|event| event["at"].as_i64()));
     let mut lines = Vec::new();
-    if let Some(root) = events.first() {
-        lines.push(text(root, "root"));
+    for first in children.get("").map(Vec::as_slice).unwrap_or_default() {
+        lines.push(format!("{} {}", text(first, "root"), step(first)));
+        if payloads {
+            lines.extend(payload_of(first, "   "));
+        }
+        draw(&children, first["span"].as_str().unwrap_or_default(), "", payloads, &mut lines);
     }
-    draw(&children, "", "", payloads, &mut lines);
     lines
 }
 
+fn payload_of(event: &Value, indent: &str) -> Option<String> {
+    let payload = text(event, "payload");
+    (!payload.is_empty()).then(|| format!("{indent}{}", print::dim(&payload)))
+}
+
 fn draw(children: &BTreeMap<&str, Vec<&Value>>, parent: &str, indent: &str, payloads: bool, lines: &mut Vec<String>) {
+    if parent.is_empty() {
+        return;
+    }
     let steps = children.get(parent).map(Vec::as_slice).unwrap_or_default();
     for (at, event) in steps.iter().enumerate() {
         let last = at + 1 == steps.len();
         let (branch, further) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
         lines.push(format!("{indent}{branch}{}", step(event)));
-        let payload = text(event, "payload");
-        if payloads && !payload.is_empty() {
-            lines.push(format!("{indent}{further}   {}", print::dim(&payload)));
+        if payloads {
+            lines.extend(payload_of(event, &format!("{indent}{further}   ")));
         }
         let span = event["span"].as_str().unwrap_or_default();
-        if !span.is_empty() {
-            draw(children, span, &format!("{indent}{further}"), payloads, lines);
-        }
+        draw(children, span, &format!("{indent}{further}"), payloads, lines);
     }
 }
 
@@ -126,13 +134,10 @@ mod tests {
             event("b", Some("a"), 2, "second"),
             event("e", Some("unknown"), 5, "fifth"),
         ];
-        let shape: Vec<String> = tree(&events, false)
-            .iter()
-            .map(|line| {
-                line.chars().take_while(|c| !c.is_ascii_digit()).collect::<String>()
-                    + line.split(' ').find(|word| word.starts_with("s:")).unwrap_or("")
-            })
-            .collect();
-        assert_eq!(shape, ["", "├─ s:first", "│  ├─ s:second", "│  │  └─ s:third", "│  └─ s:fourth", "└─ s:fifth"]);
+        let word = |line: &str| line.split(' ').find(|word| word.starts_with("s:")).map(str::to_owned);
+        let branch = |line: &str| line.chars().take_while(|c| !c.is_ascii_digit()).collect::<String>();
+        let lines = tree(&events, false);
+        let shape: Vec<String> = lines.iter().map(|line| branch(line) + &word(line).unwrap_or_default()).collect();
+        assert_eq!(shape, ["s:first", "├─ s:second", "│  └─ s:third", "└─ s:fourth", "s:fifth"]);
     }
 }

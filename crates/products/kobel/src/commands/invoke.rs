@@ -23,7 +23,7 @@ pub async fn run(invoke: cli::Invoke) -> Result<(), Error> {
         eprint!("{}", String::from_utf8_lossy(&log));
     }
     if invoke.asynchronous {
-        print::step("Accepted", &invoke.name);
+        print::step("Accepted", &format!("{} as request {}", invoke.name, invoked.request_id));
         return Ok(());
     }
     let mut out = std::io::stdout();

@@ -57,8 +57,14 @@ impl TemplateFile {
         }
     }
 
-    /// Finds what is wrong before anything is built or sent, and says where.
-    pub fn check(&self, parameters: &BTreeMap<String, String>, region: &str) -> Result<(), SourceError> {
+    /// Finds what is wrong before anything is built or sent, and says where. `types` are the resource types that
+    /// the server has.
+    pub fn check(
+        &self,
+        parameters: &BTreeMap<String, String>,
+        region: &str,
+        types: &[String],
+    ) -> Result<(), SourceError> {
         let wrong = |path: &str, message: &str| {
             let diagnostic = Diagnostic::new(message, self.node.locate(path));
             SourceError::Invalid(render(&self.path, &self.text, &diagnostic))
@@ -78,7 +84,14 @@ impl TemplateFile {
             self.json.clone()
         };
         let document = Template::from_json(&transformed).map_err(|error| invalid(&error))?;
-        document.check_references().map_err(|error| invalid(&error))
+        document.check_references().map_err(|error| invalid(&error))?;
+        match document.resources.iter().find(|(_, resource)| !types.contains(&resource.resource_type)) {
+            None => Ok(()),
+            Some((id, resource)) => {
+                let sentence = format!("Kobel has no resources of the type {}, which {id} is.", resource.resource_type);
+                Err(wrong(&format!("/Resources/{id}/Type"), &sentence))
+            }
+        }
     }
 
     /// The code on this machine that the template names.

@@ -165,10 +165,10 @@ impl Inner {
         first: Vec<QueueMessage>,
         busy: clock::Busy,
     ) {
-        let received = self.now();
-        let messages = self.fill(source, &queue, first, busy).await;
+        let visibility = Duration::from_secs(u64::from(facts.visibility_timeout_s));
+        let messages = self.fill(source, &queue, first, visibility, busy).await;
         let mut busy = Some(self.invoker.fabric().clock.busy());
-        let visible_again = received + Duration::from_secs(u64::from(facts.visibility_timeout_s));
+        let visible_again = self.now() + visibility;
         // What is too large for one event goes in several.
         for messages in by_size(messages) {
             let handed = self.hand_over(&queue, &messages, visible_again, &mut busy).await;
@@ -192,6 +192,7 @@ impl Inner {
         source: &dyn QueueSource,
         queue: &Arn,
         mut messages: Vec<QueueMessage>,
+        visibility: Duration,
         busy: clock::Busy,
     ) -> Vec<QueueMessage> {
         let window = Duration::from_secs(u64::from(self.mapping.maximum_batching_window_s));
@@ -199,6 +200,7 @@ impl Inner {
             return messages;
         }
         let closes = self.now() + window;
+        self.hide(source, queue, &messages, window + visibility).await;
         let mut bytes: usize = messages.iter().map(batch::size).sum();
         // Waiting is not work: virtual time goes on to the end of the window.
         drop(busy);
@@ -207,6 +209,7 @@ impl Inner {
                 Ok(more) if more.is_empty() => break,
                 Ok(more) => {
                     bytes += more.iter().map(batch::size).sum::<usize>();
+                    self.hide(source, queue, &more, closes.since(self.now()) + visibility).await;
                     messages.extend(more);
                 }
                 Err(error) => {
@@ -215,7 +218,17 @@ impl Inner {
                 }
             }
         }
+        // From here on they have the queue's own timeout to be processed in.
+        self.hide(source, queue, &messages, visibility).await;
         messages
+    }
+
+    /// Keeps messages from being received again while their batch still waits for more.
+    async fn hide(&self, source: &dyn QueueSource, queue: &Arn, messages: &[QueueMessage], time: Duration) {
+        let held: Vec<String> = messages.iter().map(|message| message.receipt.clone()).collect();
+        if let Err(error) = source.release(queue, &held, time).await {
+            tracing::warn!(%error, %queue, "messages of a waiting batch may come twice");
+        }
     }
 
     /// Invokes the function with the batch; after throttles again, until the messages would be visible again.
