@@ -226,12 +226,19 @@ class TestTime:
         virtual.admin("time", {"advance_ms": 60_000})
         assert millis(virtual.admin("time")["now"]) - before >= 60_000
 
-    def test_a_jump_goes_to_what_is_due_next(self, virtual, name):
+    def test_what_nobody_waits_for_comes_when_time_is_advanced(self, virtual, name):
         sqs = virtual.client("sqs")
         url = sqs.create_queue(QueueName=name)["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=600)
-        virtual.cli("time", "jump")
+        assert not sqs.receive_message(QueueUrl=url, WaitTimeSeconds=0).get("Messages")
+        virtual.cli("time", "advance", "10m")
         wait_until(lambda: sqs.receive_message(QueueUrl=url).get("Messages"))
+
+    def test_a_jump_with_nothing_due_stays_where_it_is(self, virtual):
+        before = millis(virtual.admin("time")["now"])
+        done = virtual.cli("time", "jump")
+        assert "none" in done.stdout
+        assert millis(virtual.admin("time")["now"]) - before < 30_000
 
     def test_a_duration_that_is_none_is_told(self, virtual):
         done = virtual.cli("time", "advance", "soon", check=False)

@@ -192,10 +192,9 @@ def test_a_pair_is_mapped_once(lambda_, mapping, name):
     ("arguments", "message"),
     [
         ({"BatchSize": 11}, "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"),
-        ({"FilterCriteria": {"Filters": [{"Pattern": "{"}]}}, "Invalid filter pattern definition."),
         ({"DestinationConfig": {"OnFailure": {"Destination": arn("sqs", "x")}}}, "Unsupported DestinationConfig parameter for given event source mapping type."),
     ],
-    ids=["window", "pattern", "destination"],
+    ids=["window", "destination"],
 )  # fmt: skip
 def test_wrong_settings_are_named(lambda_, functions, queue, name, arguments, message):
     functions.create(name)

@@ -160,6 +160,9 @@ def test_throttled_events_wait_and_all_succeed(lambda_, sqs, functions, queues, 
 
 def test_a_destination_may_be_a_function_or_a_topic(virtual, lambda_, sqs, functions, queues, name):
     topic = virtual.client("sns").create_topic(Name=name)["TopicArn"]
+    statement = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    policy = {"Version": "2012-10-17", "Statement": [statement | {"Resource": arn("sqs", f"{name}-ok")}]}
+    sqs.set_queue_attributes(QueueUrl=queues["ok"], Attributes={"Policy": json.dumps(policy)})
     virtual.client("sns").subscribe(
         TopicArn=topic,
         Protocol="sqs",

@@ -108,8 +108,18 @@ impl Node {
         Node { value, span }
     }
 
-    /// Where a path such as `/Resources/Queue/Properties/Name` stands: its key where the last step is a key, else
-    /// the item. A path that leads nowhere gives the deepest place that exists, so that an error about something
+    fn stands_beside_its_key(&self) -> bool {
+        match &self.value {
+            NodeValue::Null | NodeValue::Sequence(_) => false,
+            NodeValue::Bool(_) | NodeValue::Number(_) | NodeValue::String(_) => true,
+            NodeValue::Mapping(entries) => {
+                matches!(entries.as_slice(), [(key, _)] if key.name == "Ref" || key.name.starts_with("Fn::"))
+            }
+        }
+    }
+
+    /// Where a path such as `/Resources/Queue/Properties/Name` stands: the value where it is a scalar or a
+    /// function call, else its key; an item of a sequence where it begins. A path that leads nowhere gives the deepest place that exists, so that an error about something
     /// missing points at what lacks it.
     pub fn locate(&self, path: &str) -> Span {
         let mut node = self;
@@ -118,7 +128,10 @@ impl Node {
             match &node.value {
                 NodeValue::Mapping(entries) => match entries.iter().find(|(key, _)| key.name == step) {
                     Some((key, value)) => {
-                        span = if key.span == Span::default() { value.span } else { key.span };
+                        span = match key.span == Span::default() || value.stands_beside_its_key() {
+                            true => value.span,
+                            false => key.span,
+                        };
                         node = value;
                     }
                     None => return span,

@@ -158,13 +158,19 @@ fn points_at_what_is_malformed() {
 
 #[test]
 fn locates_paths() {
-    let source = "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n    Properties:\n      Tags: [ä, b]\n";
+    let source = concat!(
+        "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n    Properties:\n",
+        "      Tags: [ä, b]\n      QueueName: !Ref Name\n",
+    );
     let node = parse(source).expect("well-formed");
     let place = |path: &str| {
         let span = node.locate(path);
         &source[span.start..span.end]
     };
     assert_eq!(place("/Resources/Queue"), "Queue");
+    assert_eq!(place("/Resources/Queue/Type"), "AWS::SQS::Queue");
+    assert_eq!(place("/Resources/Queue/Properties/Tags"), "Tags");
+    assert_eq!(place("/Resources/Queue/Properties/QueueName"), "!Ref Name");
     assert_eq!(place("/Resources/Queue/Properties/Tags/1"), "b");
     assert_eq!(place("/Resources/Queue/Properties/Missing/Deeper"), "Properties");
 }
