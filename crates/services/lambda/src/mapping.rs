@@ -53,6 +53,8 @@ impl Mappings {
 async fn supervise(registry: Arc<Registry>, invoker: Invoker, mut stopped: watch::Receiver<bool>) {
     let mut changes = registry.changes();
     let mut running: HashMap<String, Running> = HashMap::new();
+    // Pollers that were stopped, of which batches may still be under way.
+    let mut leaving: Vec<JoinHandle<()>> = Vec::new();
     loop {
         changes.borrow_and_update();
         let wanted: HashMap<_, _> = registry
@@ -61,14 +63,14 @@ async fn supervise(registry: Arc<Registry>, invoker: Invoker, mut stopped: watch
             .filter(|mapping| mapping.enabled)
             .map(|mapping| (mapping.uuid.clone(), mapping))
             .collect();
-        running.retain(|uuid, poller| {
-            let same = wanted.get(uuid).is_some_and(|mapping| mapping.polls_like(&poller.mapping));
-            if !same {
-                // Batches under way end by themselves.
-                poller.stop.send_replace(true);
-            }
-            same
-        });
+        leaving.retain(|poller| !poller.is_finished());
+        let stale = running
+            .extract_if(|uuid, poller| !wanted.get(uuid).is_some_and(|mapping| mapping.polls_like(&poller.mapping)));
+        for (_, poller) in stale {
+            // Batches under way end by themselves.
+            poller.stop.send_replace(true);
+            leaving.push(poller.poller);
+        }
         for (uuid, mapping) in wanted {
             running.entry(uuid).or_insert_with(|| begin(mapping, registry.clone(), invoker.clone()));
         }
@@ -80,15 +82,15 @@ async fn supervise(registry: Arc<Registry>, invoker: Invoker, mut stopped: watch
     for poller in running.values() {
         poller.stop.send_replace(true);
     }
-    for poller in running.into_values() {
-        let _ = poller.poller.await;
+    for poller in running.into_values().map(|poller| poller.poller).chain(leaving) {
+        let _ = poller.await;
     }
 }
 
 fn begin(mapping: Arc<EventSourceMapping>, registry: Arc<Registry>, invoker: Invoker) -> Running {
     let (stop, stopped) = watch::channel(false);
-    let poller = Poller::new(mapping.clone(), registry, invoker);
-    Running { mapping, stop, poller: tokio::spawn(poller.run(stopped)) }
+    let poller = Poller::new(mapping.clone(), registry, invoker, stopped);
+    Running { mapping, stop, poller: tokio::spawn(poller.run()) }
 }
 
 impl EventSourceMapping {

@@ -30,6 +30,7 @@ struct Inner {
     flights: Mutex<Flights>,
     /// Told when a batch has ended.
     landed: Notify,
+    stopped: watch::Receiver<bool>,
 }
 
 struct Flights {
@@ -47,18 +48,24 @@ enum Handed {
 }
 
 impl Poller {
-    pub(super) fn new(mapping: Arc<EventSourceMapping>, registry: Arc<Registry>, invoker: Invoker) -> Poller {
+    /// A poller that works until `stopped` turns true.
+    pub(super) fn new(
+        mapping: Arc<EventSourceMapping>,
+        registry: Arc<Registry>,
+        invoker: Invoker,
+        stopped: watch::Receiver<bool>,
+    ) -> Poller {
         let flights = Mutex::new(Flights { scale: Scale::new(mapping.maximum_concurrency), count: 0 });
-        Poller { inner: Arc::new(Inner { mapping, registry, invoker, flights, landed: Notify::new() }) }
+        Poller { inner: Arc::new(Inner { mapping, registry, invoker, flights, landed: Notify::new(), stopped }) }
     }
 
     /// Polls until it is stopped; returns when no batch is under way.
-    pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) {
+    pub(super) async fn run(self) {
         let clock = self.inner.invoker.fabric().clock.clone();
-        while !*stopped.borrow() {
+        while !*self.inner.stopped.borrow() {
             let result = tokio::select! {
                 result = self.poll_once() => result,
-                _ = stopped.wait_for(|stopped| *stopped) => break,
+                () = self.inner.stopped() => break,
             };
             if let Err(error) = result {
                 let mapping = &self.inner.mapping;
@@ -66,7 +73,7 @@ impl Poller {
                 let rest = clock.now() + SOURCE_FAILED_REST;
                 tokio::select! {
                     () = clock.passed(rest) => {}
-                    _ = stopped.wait_for(|stopped| *stopped) => break,
+                    () = self.inner.stopped() => break,
                 }
             }
         }
@@ -122,6 +129,12 @@ impl Inner {
         self.invoker.fabric().now()
     }
 
+    /// Waits until the poller is to stop.
+    async fn stopped(&self) {
+        // Whoever could stop it being gone means the same.
+        let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
+    }
+
     async fn wait_for_place(&self) {
         let clock = &self.invoker.fabric().clock;
         loop {
@@ -171,22 +184,27 @@ impl Inner {
         let visible_again = self.now() + visibility;
         // What is too large for one event goes in several.
         for messages in by_size(messages) {
+            let count = messages.len();
             let handed = self.hand_over(&queue, &messages, visible_again, &mut busy).await;
             let done = match handed {
                 Handed::Processed(Verdict::All) => receipts(&messages, &HashSet::new()),
                 Handed::Processed(Verdict::AllBut(failed)) => receipts(&messages, &failed),
                 Handed::Processed(Verdict::Nothing) | Handed::Failed | Handed::GivenUp => {
                     self.flights().scale.fall_back();
-                    continue;
+                    Vec::new()
                 }
             };
             if let Err(error) = source.delete(&queue, &done).await {
                 tracing::warn!(%error, %queue, "processed messages could not be deleted; they will come again");
             }
+            if facts.fifo && done.len() < count {
+                // What follows may belong to the groups of what failed, and must not overtake it.
+                return;
+            }
         }
     }
 
-    /// Receives on until the batch is full or its window is over.
+    /// Receives on until the batch is full, its window is over or the mapping ends.
     async fn fill(
         &self,
         source: &dyn QueueSource,
@@ -205,7 +223,12 @@ impl Inner {
         // Waiting is not work: virtual time goes on to the end of the window.
         drop(busy);
         while self.receive_max(messages.len()) > 0 && bytes < EVENT_BYTES_MAX {
-            match source.receive(queue, self.receive_max(messages.len()), Wait::Until(closes)).await {
+            let more = tokio::select! {
+                more = source.receive(queue, self.receive_max(messages.len()), Wait::Until(closes)) => more,
+                // A mapping that ends hands over what it has.
+                () = self.stopped() => break,
+            };
+            match more {
                 Ok(more) if more.is_empty() => break,
                 Ok(more) => {
                     bytes += more.iter().map(batch::size).sum::<usize>();
@@ -231,7 +254,8 @@ impl Inner {
         }
     }
 
-    /// Invokes the function with the batch; after throttles again, until the messages would be visible again.
+    /// Invokes the function with the batch; after throttles again, until the messages would be visible again or the
+    /// mapping ends.
     async fn hand_over(
         &self,
         queue: &Arn,
@@ -276,7 +300,11 @@ impl Inner {
             }
             // Waiting is not work.
             *busy = None;
-            fabric.clock.sleep_until(again).await;
+            tokio::select! {
+                () = fabric.clock.sleep_until(again) => {}
+                // A mapping that is disabled or deleted tries no more.
+                () = self.stopped() => return Handed::GivenUp,
+            }
             *busy = Some(fabric.clock.busy());
             wait = (wait * 2).min(RETRY_MAX);
         }

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ const QUEUE: &str = "arn:aws:sqs:us-east-1:000000000000:work";
 /// A queue that hands out each message once.
 #[derive(Default)]
 struct Source {
+    fifo: AtomicBool,
     waiting: Mutex<VecDeque<QueueMessage>>,
     arrived: Notify,
     deleted: Mutex<Vec<String>>,
@@ -25,10 +27,14 @@ struct Source {
 
 impl Source {
     fn put(&self, id: &str) {
+        self.put_body(id, id.into());
+    }
+
+    fn put_body(&self, id: &str, body: String) {
         self.waiting.lock().unwrap().push_back(QueueMessage {
             id: id.into(),
             receipt: format!("receipt of {id}"),
-            body: id.into(),
+            body,
             md5_of_body: String::new(),
             attributes: Map::new(),
             message_attributes: Map::new(),
@@ -52,7 +58,7 @@ impl Source {
 
 impl QueueSource for Source {
     fn facts<'a>(&'a self, _: &'a Arn) -> BoxFuture<'a, Result<QueueFacts, SourceError>> {
-        Box::pin(async { Ok(QueueFacts { fifo: false, visibility_timeout_s: 30 }) })
+        Box::pin(async { Ok(QueueFacts { fifo: self.fifo.load(Ordering::Relaxed), visibility_timeout_s: 30 }) })
     }
 
     fn receive<'a>(
@@ -179,4 +185,43 @@ async fn a_mapping_begins_when_it_is_enabled() {
     put(&stage, mapping).await;
     assert_eq!(source.deleted(1).await, ["receipt of a"]);
     mappings.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mapping_that_ends_does_not_wait_for_a_throttle() {
+    let settings = FunctionSettings { reserved_concurrency: Some(0), ..FunctionSettings::default() };
+    let stage = Stage::set(|function| function.settings = settings.into()).await;
+    // Time stands still, so that no wait is over.
+    let still = stage.fabric.clock.busy();
+    let (source, mappings) = map(&stage, |_| {}).await;
+    source.put("a");
+    source.arrived.notify_waiters();
+    while !source.waiting.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let mapping = EventSourceMapping::clone(&stage.registry.mappings()[0]);
+    put(&stage, EventSourceMapping { enabled: false, ..mapping }).await;
+    mappings.drain().await;
+    assert!(source.deleted.lock().unwrap().is_empty());
+    drop(still);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_fifo_queue_nothing_overtakes_what_failed() {
+    let stage = Stage::set(|_| {}).await;
+    stage.answers(&[Err("no"), Ok("null")]);
+    let (source, mappings) = map(&stage, |mapping| mapping.enabled = false).await;
+    source.fifo.store(true, Ordering::Relaxed);
+    // Too large together for one event.
+    for id in ["a", "b"] {
+        source.put_body(id, "x".repeat(4 << 20));
+    }
+    let mapping = EventSourceMapping::clone(&stage.registry.mappings()[0]);
+    put(&stage, EventSourceMapping { enabled: true, ..mapping }).await;
+    while stage.environments.events.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    mappings.drain().await;
+    assert_eq!(stage.environments.events.lock().unwrap().len(), 1);
+    assert!(source.deleted.lock().unwrap().is_empty());
 }
