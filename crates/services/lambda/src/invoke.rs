@@ -138,9 +138,10 @@ impl Invoker {
         let busy = inner.fabric.clock.busy();
         inner.running.send_modify(|running| *running += 1);
         let running = tokio::spawn(async move {
+            let ended = Ended(inner.clone());
             let result = Execution::new(&inner, request).run(&measures).await;
             drop((permit, busy));
-            inner.running.send_modify(|running| *running -= 1);
+            drop(ended);
             result
         });
         running.await.unwrap_or_else(|panic| Err(Refused::System(wire::Error::internal(panic))))
@@ -164,6 +165,15 @@ impl Invoker {
 
     pub(crate) fn fabric(&self) -> &Fabric {
         &self.inner.fabric
+    }
+}
+
+/// Counts an invocation as ended, also where its task panics.
+struct Ended(Arc<Inner>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.running.send_modify(|running| *running -= 1);
     }
 }
 

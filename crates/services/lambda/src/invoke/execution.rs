@@ -200,6 +200,10 @@ impl<'a> Execution<'a> {
             true => self.inner.pool.give(instance, current).await,
             false => instance.end().await,
         }
+        if current && !self.inner.is_current(self.version()) {
+            // It became old while it was given back, perhaps after the idle ones were looked through.
+            self.inner.pool.retire(|version| self.inner.is_current(version)).await;
+        }
         (end, tail)
     }
 
