@@ -30,6 +30,15 @@ pub(crate) struct Draft {
 impl Draft {
     /// Checks the draft by the rules of the queue.
     pub(crate) fn check(self, live: &Live, id: u128) -> Result<Outgoing, Error> {
+        let bytes_max = live.settings.message_bytes_max;
+        if self.content.size() > bytes_max {
+            return Err(error::message_too_long(bytes_max));
+        }
+        self.check_moved(live, id)
+    }
+
+    /// Checks what another queue has accepted already: it may be larger than what is sent here, or it would be lost.
+    pub(crate) fn check_moved(self, live: &Live, id: u128) -> Result<Outgoing, Error> {
         let Draft { mut content, group, delay_s } = self;
         let settings = &live.settings;
         if content.body.is_empty() {
@@ -37,9 +46,6 @@ impl Draft {
         }
         check_text(&content.body)?;
         check_attributes(&content.attributes)?;
-        if content.size() > settings.message_bytes_max {
-            return Err(error::message_too_long(settings.message_bytes_max));
-        }
         for (value, parameter) in [(&group, "MessageGroupId"), (&content.deduplication, "MessageDeduplicationId")] {
             match value {
                 Some(value) if !is_id(value) => return Err(error::invalid_id(value, parameter)),

@@ -81,7 +81,11 @@ impl Queues {
         }
         let group = delivery.text("MessageGroupId").map(str::to_owned);
         let draft = Draft { content, group, delay_s: None };
-        let mut message = draft.check(live, id).map_err(failure)?;
+        let checked = match delivery.parameters.contains_key(MOVED) {
+            true => draft.check_moved(live, id),
+            false => draft.check(live, id),
+        };
+        let mut message = checked.map_err(failure)?;
         // A delivery that was repeated after a crash is one message.
         let repeated = || digest::short(["delivery", &delivery.id]);
         if delivery.parameters.contains_key(MOVED) || !live.settings.fifo {

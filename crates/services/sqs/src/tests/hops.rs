@@ -29,6 +29,19 @@ async fn what_is_received_too_often_goes_to_the_dead_letter_queue() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_queue_takes_messages_larger_than_may_be_sent_to_it() {
+    let bench = Bench::new().await;
+    let dead = bench.create("dead", &[("MaximumMessageSize", "1024")]).await;
+    let url = bench.create("q", &[("VisibilityTimeout", "0"), ("RedrivePolicy", &redrive("dead", 1))]).await;
+    let large = "x".repeat(2_000);
+    bench.send(&url, &large).await;
+    assert_eq!(bench.bodies(&url, 1).await, [large.as_str()]);
+    assert!(bench.bodies(&url, 1).await.is_empty());
+    bench.let_time_run();
+    assert_eq!(bodies(&bench.receive_with(&dead, 1, 20, None).await.expect("received")), [large]);
+}
+
+#[tokio::test]
 async fn without_its_dead_letter_queue_a_queue_keeps_its_messages() {
     let bench = Bench::new().await;
     let dead = bench.create("dead", &[]).await;
