@@ -128,7 +128,7 @@ impl AdminResponse {
         AdminResponse { status, content_type: "application/json".into(), body }
     }
 
-    fn into_http(self) -> Response<Body> {
+    pub(crate) fn into_http(self) -> Response<Body> {
         Response::builder()
             .status(self.status)
             .header(header::CONTENT_TYPE, self.content_type)

@@ -2,7 +2,6 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use clock::Clock;
 use http::{Response, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -12,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::admin::{self, Admin};
 use crate::body::Body;
+use crate::gate::{self, Peer};
 use crate::host::FabricHost;
 use crate::listener::stopped;
 
@@ -20,19 +20,18 @@ pub(crate) struct Site {
     pub(crate) services: Arc<wire::Services>,
     pub(crate) host: Arc<FabricHost>,
     pub(crate) admin: Arc<Admin>,
-    pub(crate) clock: Clock,
     pub(crate) address: SocketAddr,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
 /// Serves the requests of one connection, one after another, until the peer closes or Kobel stops.
-pub(crate) async fn serve(site: Arc<Site>, stream: TcpStream) {
+pub(crate) async fn serve(site: Arc<Site>, stream: TcpStream, peer: Peer) {
     // A small answer must not wait for the peer's acknowledgement.
     stream.set_nodelay(true).ok();
     let mut stopping = site.stopping.clone();
     let answer = service_fn(move |request| {
         let site = site.clone();
-        async move { Ok::<_, Infallible>(answer(site, request).await) }
+        async move { Ok::<_, Infallible>(answer(site, request, peer).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .max_buf_size(64 * 1024)
@@ -50,8 +49,11 @@ pub(crate) async fn serve(site: Arc<Site>, stream: TcpStream) {
     }
 }
 
-async fn answer(site: Arc<Site>, request: http::Request<Incoming>) -> Response<Body> {
+async fn answer(site: Arc<Site>, request: http::Request<Incoming>, peer: Peer) -> Response<Body> {
     if request.uri().path().starts_with(admin::PREFIX) {
+        if let Some(refusal) = gate::refusal(peer, request.uri().path(), request.headers()) {
+            return refusal.into_http();
+        }
         let origin = origin(&request, site.address);
         return site.admin.clone().serve(request, origin).await;
     }

@@ -1,16 +1,19 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use clock::Clock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::admin::Admin;
 use crate::connection::{self, Site};
+use crate::gate::Peer;
 use crate::host::FabricHost;
 
 /// How many connections are served at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 8_192;
+
+/// How many connections of functions are served at once; further ones are closed.
+const CONNECTIONS_INSIDE_MAX: usize = 8_192;
 
 /// The listening port. Bound early, so that a port in use is told before anything starts.
 pub struct Front {
@@ -29,6 +32,7 @@ pub enum FrontError {
 /// Serves until it is told to stop.
 pub struct Serving {
     site: Arc<Site>,
+    room_inside: Arc<Semaphore>,
     stop: watch::Sender<bool>,
 }
 
@@ -48,18 +52,26 @@ impl Front {
     }
 
     /// Begins to serve.
-    pub fn serve(self, services: Arc<wire::Services>, host: Arc<FabricHost>, admin: Admin, clock: Clock) -> Serving {
+    pub fn serve(self, services: Arc<wire::Services>, host: Arc<FabricHost>, admin: Admin) -> Serving {
         let (stop, stopping) = watch::channel(false);
-        let site = Arc::new(Site { services, host, admin: Arc::new(admin), clock, address: self.address, stopping });
+        let site = Arc::new(Site { services, host, admin: Arc::new(admin), address: self.address, stopping });
         tokio::spawn(accept(self.listener, site.clone()));
-        Serving { site, stop }
+        Serving { site, room_inside: Arc::new(Semaphore::new(CONNECTIONS_INSIDE_MAX)), stop }
     }
 }
 
 impl Serving {
-    /// Serves a connection that a function opened inside its sandbox.
+    /// Serves a connection that a function opened inside its sandbox: AWS's APIs, but not the admin API.
     pub fn take(&self, stream: TcpStream) {
-        tokio::spawn(connection::serve(self.site.clone(), stream));
+        let Ok(permit) = self.room_inside.clone().try_acquire_owned() else {
+            tracing::warn!("functions hold {CONNECTIONS_INSIDE_MAX} connections; a further one was closed");
+            return;
+        };
+        let site = self.site.clone();
+        tokio::spawn(async move {
+            connection::serve(site, stream, Peer::Function).await;
+            drop(permit);
+        });
     }
 
     /// Accepts nothing further and lets requests under way end.
@@ -87,7 +99,7 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
             Ok((stream, _)) => {
                 let site = site.clone();
                 tokio::spawn(async move {
-                    connection::serve(site, stream).await;
+                    connection::serve(site, stream, Peer::Outside).await;
                     drop(permit);
                 });
             }
