@@ -21,6 +21,14 @@ pub async fn run(mut up: cli::Up) -> Result<(), Error> {
     let server = Server::start(&up.server, &data).await?;
     print::step("Serving", &format!("on {}", server.origin()));
     let deployment = deployment(&up, &server, &data)?;
+    // From the beginning, so that a change during the first deployment is not missed.
+    let watch = match (!up.no_watch).then(|| Watch::start(&deployment)).transpose() {
+        Ok(watch) => watch,
+        Err(error) => {
+            server.stop().await;
+            return Err(error);
+        }
+    };
     let first = tokio::select! {
         first = deployment.deploy() => Some(first),
         () = stopped() => None,
@@ -35,7 +43,6 @@ pub async fn run(mut up: cli::Up) -> Result<(), Error> {
             show(&deployment, &outcome, &server.origin());
             // A script may begin once all is there.
             write_port(up.server.port_file.as_ref(), server.address.port())?;
-            let watch = (!up.no_watch).then(|| Watch::start(&deployment)).transpose()?;
             let logs = tokio::spawn(print_logs(server.lambda.invoker().logs().follow(), outcome.functions));
             match watch {
                 Some(watch) => redeploy(&deployment, watch).await,
@@ -68,11 +75,7 @@ fn deployment(up: &cli::Up, server: &Server, data: &Path) -> Result<Deployment, 
 
 /// Outputs, and how to call what was deployed.
 fn show(deployment: &Deployment, outcome: &Outcome, origin: &str) {
-    let what = if outcome.changed { "is up to date" } else { "needed no change" };
-    print::step("Deployed", &format!("the stack {} {what}", deployment.stack_name));
-    for (key, value, description) in &outcome.outputs {
-        print::line(&format!("  {key} = {value}  {}", print::dim(description)));
-    }
+    print::deployed(&deployment.stack_name, outcome.changed, &outcome.outputs);
     if let Some((id, _)) = outcome.functions.first() {
         print::line(&format!("\n  Invoke a function:   kobel invoke {id} --payload '{{}}' --endpoint {origin}"));
     }
@@ -108,7 +111,7 @@ async fn print_logs(
         match lines.recv().await {
             Ok(line) => {
                 let id = functions.iter().find(|(_, name)| *name == line.function).map(|(id, _)| id);
-                print::log_line(id.unwrap_or(&line.function), width, line.message.trim_end());
+                print::log_event(id.unwrap_or(&line.function), width, &line.message);
             }
             Err(tokio::sync::broadcast::error::RecvError::Lagged(missed)) => {
                 print::line(&print::dim(&format!("({missed} lines were not shown; `kobel logs NAME` has them)")));
