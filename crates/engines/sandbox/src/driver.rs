@@ -57,6 +57,8 @@ pub(crate) struct Ended {
 pub(crate) trait Process: Send + Sync {
     /// Kills all of them. Returns at once; [`Process::ended`] tells when it is done.
     fn kill(&self);
+    /// Whether none is left, as far as it is known by now.
+    fn has_ended(&self) -> bool;
     /// Waits until none is left.
     fn ended(&self) -> Later<'_, Ended>;
     /// Waits until the function uses more memory than it may, where the kernel itself does not kill

@@ -140,9 +140,9 @@ impl Environment {
         Usage { max_memory_mb: self.inner.max_memory_mb(None) }
     }
 
-    /// Whether it can take an invocation.
+    /// Whether it can take an invocation: it may also have died by itself since the last one.
     pub fn is_alive(&self) -> bool {
-        self.inner.alive.load(Ordering::Acquire)
+        self.inner.alive.load(Ordering::Acquire) && !self.inner.process.has_ended()
     }
 
     fn report(&self, action: &str, result: std::io::Result<()>) {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -22,6 +23,8 @@ use crate::spec::{EnvironmentSpec, Output};
 #[cfg(target_os = "linux")]
 use crate::driver::namespaces::{self, Namespaces};
 
+/// How long an endpoint rests after a connection that it could not accept.
+const ACCEPT_FAILED_REST: Duration = Duration::from_millis(50);
 /// The longest environment id.
 const ID_BYTES_MAX: usize = 64;
 
@@ -186,10 +189,14 @@ impl Sandbox {
     fn accept(&self, listener: TcpListener) -> JoinHandle<()> {
         let connections: Connections = self.inner.config.connections.clone();
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                match stream.into_std() {
+            loop {
+                match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
                     Ok(stream) => connections(stream),
-                    Err(error) => tracing::debug!(%error, "a function's connection was lost"),
+                    // It may be the host that has no descriptors left: the next one can do better.
+                    Err(error) => {
+                        tracing::debug!(%error, "a function's connection was lost");
+                        deadline::after(ACCEPT_FAILED_REST).await;
+                    }
                 }
             }
         })

@@ -233,6 +233,10 @@ impl Process for Isolated {
         self.life.kill();
     }
 
+    fn has_ended(&self) -> bool {
+        self.life.has_ended()
+    }
+
     fn ended(&self) -> Later<'_, Ended> {
         Box::pin(self.life.ended())
     }

@@ -137,9 +137,13 @@ fn signal_group(pid: i32, signal: i32) -> io::Result<()> {
 
 impl Process for Plain {
     fn kill(&self) {
-        if self.ended.borrow().is_none() {
+        if !self.has_ended() {
             kill_group(self.pid);
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.borrow().is_some()
     }
 
     fn ended(&self) -> Later<'_, Ended> {

@@ -144,6 +144,7 @@ async fn survives_the_death_of_the_launcher() {
     let launcher = launcher_of(&bench);
     assert!(Command::new("kill").args(["-9", &launcher.to_string()]).status().unwrap().success());
     environment.ended().await;
+    assert!(!environment.is_alive());
     until("nothing runs", || !is_running(&marker)).await;
     let outcome = environment.invoke(event("{}")).await;
     assert!(matches!(outcome.result, Err(FunctionError::Exited { .. })));

@@ -63,6 +63,15 @@ pub async fn reports_exits(isolation: Isolation) {
     assert!(matches!(error, StartError::Exited { exit: Exit::Code(7) }), "{error:?}");
 }
 
+pub async fn knows_that_it_died_idle(isolation: Isolation) {
+    let bench = Bench::new(isolation).await;
+    let code = "import os, threading\ndef handler(event, context):\n    threading.Timer(0.05, lambda: os._exit(3)).start()\n    return 1\n";
+    let environment = bench.python(code).await;
+    assert_eq!(response(environment.invoke(event("{}")).await, &bench.lines), json!(1));
+    environment.ended().await;
+    assert!(!environment.is_alive());
+}
+
 pub async fn freezes_and_thaws(isolation: Isolation) {
     let bench = Bench::new(isolation).await;
     let code = "import threading, time\ncount = 0\ndef tick():\n    global count\n    while True:\n        count += 1\n        time.sleep(0.001)\n\

@@ -56,6 +56,7 @@ contract! {
         kills_on_timeout_and_keeps_the_output,
         times_out_during_init,
         reports_exits,
+        knows_that_it_died_idle,
         freezes_and_thaws,
         reaches_the_endpoint,
         gives_the_environment_of_lambda,
