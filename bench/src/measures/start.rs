@@ -27,7 +27,14 @@ pub fn measure(bench: &mut Bench) -> Result<(), String> {
         }
     }
     bench.add(Figure::samples("ready, from exec to the first answer", Unit::Milliseconds, ready).at_most(30.0));
-    bench.add(Figure::samples("memory when idle, resident (RSS)", Unit::Mebibytes, resident).at_most(25.0));
-    bench.add(Figure::samples("memory when idle, proportional (PSS)", Unit::Mebibytes, proportional));
+    bench.add(
+        Figure::samples("memory when idle, server and launcher, resident (RSS)", Unit::Mebibytes, resident)
+            .at_most(25.0),
+    );
+    bench.add(Figure::samples(
+        "memory when idle, server and launcher, shared once (PSS)",
+        Unit::Mebibytes,
+        proportional,
+    ));
     Ok(())
 }
