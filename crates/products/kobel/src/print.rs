@@ -31,12 +31,20 @@ pub fn step(what: &str, detail: &str) {
     line(&format!("{what} {detail}"));
 }
 
-/// A line of a function's log, in the function's colour.
-pub fn log_line(function: &str, width: usize, message: &str) {
+/// An event of a function's log, in the function's colour; each of its lines names the function.
+pub fn log_event(function: &str, width: usize, message: &str) {
     let colour = COLOURS[function.bytes().map(usize::from).sum::<usize>() % COLOURS.len()];
     let style = Style::new().fg_color(Some(Color::Ansi(colour)));
     let name = painted(&format!("{function:>width$}"), style, std::io::stdout().is_terminal());
-    line(&format!("{name} | {message}"));
+    message.trim_end().lines().for_each(|text| line(&format!("{name} | {text}")));
+}
+
+/// What is deployed now: its outputs, each with its description.
+pub fn deployed(stack: &str, changed: bool, outputs: &[(String, String, String)]) {
+    step("Deployed", &format!("the stack {stack}{}", if changed { "" } else { ", which needed no change" }));
+    for (key, value, description) in outputs {
+        line(&format!("  {key} = {value}  {}", dim(description)));
+    }
 }
 
 /// Text of less weight.

@@ -14,13 +14,7 @@ pub async fn run(deploy: cli::Deploy) -> Result<(), Error> {
     let workshop = Workshop { folder: cache().join("builds"), java_interfaces: Arc::new(java_interfaces) };
     let deployment = Deployment::new(client, workshop, &deploy.stack)?;
     let outcome = deployment.deploy().await?;
-    match outcome.changed {
-        true => print::step("Deployed", &format!("the stack {}", deployment.stack_name)),
-        false => print::step("Deployed", &format!("the stack {}: no change", deployment.stack_name)),
-    }
-    for (key, value, description) in &outcome.outputs {
-        print::line(&format!("  {key} = {value}  {}", print::dim(description)));
-    }
+    print::deployed(&deployment.stack_name, outcome.changed, &outcome.outputs);
     Ok(())
 }
 
