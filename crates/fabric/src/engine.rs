@@ -1,10 +1,13 @@
 mod settle;
 mod state;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use base::{Arn, Entropy, SpanId};
-use clock::Clock;
+use clock::{Busy, Clock};
+use futures_util::FutureExt;
 use store::{Batch, Range, Store};
 use tokio::sync::Notify;
 
@@ -16,6 +19,8 @@ use state::{Run, State};
 
 /// The cell to which the engine's own batches belong.
 const CELL: &str = "delivery";
+/// How long a reading of the outbox that failed waits until the next.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Carries out every asynchronous hop: each row of the outbox is tried when due, again by its policy, and ends
 /// once. A target's deliveries have a lane of their own, so that a slow target delays no other.
@@ -171,7 +176,9 @@ impl Inner {
                 });
             }
             for (prefix, horizon) in reads {
-                tokio::spawn(self.clone().read_on(prefix, horizon));
+                // What is read may be due now, so virtual time waits for it.
+                let busy = self.clock.busy();
+                tokio::spawn(self.clone().read_on(prefix, horizon, busy));
             }
             drop(undispatched);
             if self.lock().draining {
@@ -192,18 +199,25 @@ impl Inner {
         plug.map_or(1, |plug| plug.at_once_max())
     }
 
-    async fn read_on(self: Arc<Self>, prefix: Vec<u8>, horizon: Vec<u8>) {
+    async fn read_on(self: Arc<Self>, prefix: Vec<u8>, horizon: Vec<u8>, busy: Busy) {
         let after = [horizon.as_slice(), b"\0"].concat();
-        let read = self.read_lane(after, end_of(&prefix)).await;
-        let mut state = self.lock();
-        match read {
-            Ok((rows, whole)) => state.end_reading(&prefix, rows, whole),
+        match self.read_lane(after, end_of(&prefix)).await {
+            Ok((rows, whole)) => {
+                let now = self.clock.now();
+                let mut state = self.lock();
+                if rows.first().is_some_and(|(_, waiting)| waiting.due <= now) && state.undispatched.is_none() {
+                    state.undispatched = Some(busy);
+                }
+                state.end_reading(&prefix, rows, whole);
+            }
             Err(error) => {
-                tracing::error!(%error, "failed to read the outbox");
-                state.abandon_reading(&prefix);
+                tracing::error!(%error, "failed to read the outbox; it is read again in a second");
+                drop(busy);
+                // A store that fails at once must not be asked without a pause.
+                self.clock.sleep(READ_AGAIN_AFTER).await;
+                self.lock().abandon_reading(&prefix);
             }
         }
-        drop(state);
         self.wake.notify_one();
     }
 
@@ -261,7 +275,15 @@ impl Inner {
             return failed(format!("`{}` is not an ARN", delivery.target));
         };
         match self.plugs.target(&arn) {
-            Some(target) => target.deliver(delivery).await,
+            // A bug in a target must not hold its lane's room for ever, nor the end of Kobel.
+            Some(target) => match AssertUnwindSafe(target.deliver(delivery)).catch_unwind().await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    tracing::error!(target = delivery.target, id = delivery.id, "a delivery panicked");
+                    let message = "Kobel failed while it delivered this".to_owned();
+                    Outcome::Failed(Failure { code: "InternalError".into(), message, retryable: true })
+                }
+            },
             None => failed(format!("Kobel has no service `{}` that could take an event", arn.service)),
         }
     }

@@ -98,6 +98,21 @@ async fn retries_by_its_policy_and_ends_in_the_dead_letter_target() {
 }
 
 #[tokio::test]
+async fn a_panic_is_a_failed_attempt_and_keeps_no_room() {
+    let (fabric, fake) = weave(&Memory::new(), |delivery| {
+        assert!(delivery.attempts > 0, "a bug of the target");
+        Outcome::Done { next: Vec::new() }
+    });
+    fabric.deliveries.start().await.expect("started");
+    let retry = RetryPolicy { attempts_max: 2, age_max_s: 600, backoff: Backoff::SECOND };
+    fabric.deliveries.accept(vec![delivery(&fabric, QUEUE).with_retry(retry)]).await.expect("accepted");
+    let seen = fake.wait_for(2).await;
+    assert_eq!(seen[1].1.attempts, 1);
+    fabric.deliveries.drain().await;
+    assert!(fabric.deliveries.pending().is_empty());
+}
+
+#[tokio::test]
 async fn a_target_may_put_a_delivery_off_without_an_attempt() {
     let (fabric, fake) = weave(&Memory::new(), |delivery| match delivery.deferrals {
         0 => Outcome::Again {
