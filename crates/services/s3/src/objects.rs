@@ -9,6 +9,7 @@ use crate::notification::{self, Happened};
 use crate::object::{Body, Head, Object};
 use crate::receive::{Received, check_md5, receive};
 use crate::service::S3;
+use crate::uploads::upload_row;
 
 /// The row of an object, in the cell of its bucket.
 fn row(key: &str) -> String {
@@ -75,7 +76,7 @@ impl S3 {
     }
 
     /// Puts an object in place of what the key had, tells who listens, in one batch, and deletes the blob that
-    /// was replaced. `rows_too` are rows of the same cell that end with it.
+    /// was replaced. The `upload` of which the object was made ends with it, and must not have ended before.
     pub(crate) async fn put_object(
         &self,
         bucket: &Bucket,
@@ -83,7 +84,7 @@ impl S3 {
         object: Object,
         condition: &WriteCondition,
         telling: &Telling<'_>,
-        rows_too: &[String],
+        upload: Option<&str>,
     ) -> Result<(), Error> {
         let open = self.objects_of(&bucket.name).await?;
         let gate = open.gate.read().await;
@@ -92,13 +93,19 @@ impl S3 {
             if *gate {
                 return Err(error::no_such_bucket(&bucket.name));
             }
+            if let Some(upload) = upload {
+                self.upload(&bucket.name, key, upload).await?;
+            }
             let current = self.find_object(&bucket.name, key).await?;
             condition.check(key, current.as_ref().map(|object| &object.head))?;
             let happened = happened(telling, key, Some(&object.head));
             let deliveries = notification::deliveries(&self.fabric, bucket, &happened);
             let commit = open.cell.apply(|_, tx| {
                 tx.put(row(key), object.encode());
-                rows_too.iter().for_each(|row| tx.delete(row));
+                if let Some(upload) = upload {
+                    tx.delete(upload_row(upload));
+                    tx.delete_prefix(format!("part/{upload}/"));
+                }
                 deliveries.iter().for_each(|delivery| tx.send(delivery.message()));
                 Ok::<_, cell::Error>(())
             });

@@ -166,6 +166,45 @@ async fn parts_become_one_object_with_a_composite_tag() {
 }
 
 #[tokio::test]
+async fn an_upload_ends_once() {
+    let bench = Bench::new().await;
+    let begin = model::CreateMultipartUploadRequest { bucket: "nest".into(), key: "k".into(), ..Default::default() };
+    let begun = bench.call::<model::CreateMultipartUpload>(begin, None).await.expect("begun").output;
+    let upload_id = begun.upload_id.expect("an id");
+    let part = model::UploadPartRequest {
+        bucket: "nest".into(),
+        key: "k".into(),
+        upload_id: upload_id.clone(),
+        part_number: 1,
+        ..Default::default()
+    };
+    let etag = bench.call::<model::UploadPart>(part, Some("part".into())).await.expect("taken").output.etag;
+    let parts = vec![model::CompletedPart { etag, part_number: Some(1), ..Default::default() }];
+    let complete = || model::CompleteMultipartUploadRequest {
+        bucket: "nest".into(),
+        key: "k".into(),
+        upload_id: upload_id.clone(),
+        multipart_upload: Some(model::CompletedMultipartUpload { parts: Some(parts.clone()) }),
+        ..Default::default()
+    };
+    let abort = model::AbortMultipartUploadRequest {
+        bucket: "nest".into(),
+        key: "k".into(),
+        upload_id: upload_id.clone(),
+        ..Default::default()
+    };
+    let (one, other, aborted) = tokio::join!(
+        bench.call::<model::CompleteMultipartUpload>(complete(), None),
+        bench.call::<model::CompleteMultipartUpload>(complete(), None),
+        bench.call::<model::AbortMultipartUpload>(abort, None),
+    );
+    let codes = [one.err(), other.err(), aborted.err()].map(|error| error.map(|error| error.code.to_string()));
+    assert_eq!(codes.iter().filter(|code| code.is_none()).count(), 1, "{codes:?}");
+    assert!(codes.iter().flatten().all(|code| code == "NoSuchUpload"), "{codes:?}");
+    assert!(bench._s3.parts("nest", &upload_id).await.expect("read").is_empty());
+}
+
+#[tokio::test]
 async fn an_upload_notifies_what_its_key_matches() {
     let bench = Bench::new().await;
     let (sender, mut came) = mpsc::channel(10);

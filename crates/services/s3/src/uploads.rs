@@ -102,7 +102,8 @@ impl S3 {
     /// Keeps a part, in place of one of the same number.
     pub(crate) async fn put_part(&self, bucket: &str, key: &str, upload_id: &str, part: &Part) -> Result<(), Error> {
         let open = self.objects_of(bucket).await?;
-        let _key = self.lock_key(bucket, upload_id).await;
+        let _open = open.gate.read().await;
+        let _key = self.lock_key(bucket, key).await;
         // It may have been completed or aborted while the part came in.
         if let Err(gone) = self.upload(bucket, key, upload_id).await {
             self.drop_blob(Some(&part.blob()?)).await;
@@ -121,10 +122,11 @@ impl S3 {
         Ok(())
     }
 
-    /// Forgets an upload and its parts.
-    pub(crate) async fn abort(&self, bucket: &str, upload_id: &str) -> Result<(), Error> {
+    /// Forgets an upload and its parts, unless it has been completed or aborted meanwhile.
+    pub(crate) async fn abort(&self, bucket: &str, key: &str, upload_id: &str) -> Result<(), Error> {
         let open = self.objects_of(bucket).await?;
-        let _key = self.lock_key(bucket, upload_id).await;
+        let _key = self.lock_key(bucket, key).await;
+        self.upload(bucket, key, upload_id).await?;
         let parts = self.parts(bucket, upload_id).await?;
         let commit = open.cell.apply(|_, tx| {
             tx.delete(upload_row(upload_id));

@@ -106,7 +106,11 @@ pub(crate) async fn delete_bucket_named(s3: &S3, name: &str) -> Result<(), Error
         return Err(Error::new("BucketNotEmpty", 409, message).with("BucketName", name));
     }
     for upload in s3.uploads(name).await? {
-        s3.abort(name, &upload.id).await?;
+        match s3.abort(name, &upload.key, &upload.id).await {
+            // Its caller has aborted it at the same time.
+            Err(error) if error.status == 404 => {}
+            ended => ended?,
+        }
     }
     let deleted = s3.buckets.apply(|buckets, tx| {
         tx.delete(name);

@@ -40,7 +40,12 @@ pub async fn copy_object(s3: Arc<S3>, call: Call, mut input: CopyObjectRequest) 
         return Err(error::invalid_request(message));
     }
     let replace = input.metadata_directive.as_deref() == Some("REPLACE");
-    if source_bucket == input.bucket && source_key == input.key && !replace && input.storage_class.is_none() {
+    let onto_itself = source_bucket == input.bucket && source_key == input.key;
+    let changes = replace
+        || input.storage_class.is_some()
+        || input.website_redirect_location.is_some()
+        || input.server_side_encryption.is_some();
+    if onto_itself && !changes {
         let message = "This copy request is illegal because it is trying to copy an object to itself without \
                        changing the object's metadata, storage class, website redirect location or encryption \
                        attributes.";
@@ -68,7 +73,7 @@ pub async fn copy_object(s3: Arc<S3>, call: Call, mut input: CopyObjectRequest) 
     given!(result, &head.checksums);
     let encryption = head.description.encryption();
     let object = Object { head, body: received.body };
-    s3.put_object(&bucket, &input.key, object, &write, &Telling::of(&call, "ObjectCreated:Copy"), &[]).await?;
+    s3.put_object(&bucket, &input.key, object, &write, &Telling::of(&call, "ObjectCreated:Copy"), None).await?;
     Ok(CopyObjectOutput {
         copy_object_result: Some(result),
         server_side_encryption: Some(encryption),

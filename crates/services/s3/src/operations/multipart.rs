@@ -24,7 +24,7 @@ use crate::error;
 use crate::object::{Body, Description, Head, Object, parse_tags};
 use crate::objects::{Telling, check_key};
 use crate::service::S3;
-use crate::uploads::{PART_BYTES_MIN, PART_NUMBER_MAX, Part, Upload, part_row, upload_row};
+use crate::uploads::{PART_BYTES_MIN, PART_NUMBER_MAX, Part, Upload, upload_row};
 
 pub async fn create_multipart_upload(
     s3: Arc<S3>,
@@ -119,7 +119,14 @@ pub async fn complete_multipart_upload(
     let chosen = choose(&named, &parts)?;
     let size: u64 = chosen.iter().map(|part| part.size).sum();
     let blobs: Vec<BlobId> = chosen.iter().map(|part| part.blob()).collect::<Result<_, _>>()?;
-    let whole = s3.fabric.blobs.concat(&blobs).await.map_err(error::internal)?;
+    let whole = match s3.fabric.blobs.concat(&blobs).await {
+        Ok(whole) => whole,
+        Err(error) => {
+            // Parts go when somebody else completes or aborts the upload at the same time.
+            s3.upload(&input.bucket, &input.key, &input.upload_id).await?;
+            return Err(error::internal(error));
+        }
+    };
     let head = Head {
         etag: composite_etag(&chosen),
         size,
@@ -138,10 +145,8 @@ pub async fn complete_multipart_upload(
     };
     let condition = WriteCondition { if_match: input.if_match, if_none_match: input.if_none_match };
     let telling = Telling::of(&call, "ObjectCreated:CompleteMultipartUpload");
-    let mut ending = vec![upload_row(&input.upload_id)];
-    ending.extend(parts.iter().map(|part| part_row(&input.upload_id, part.number)));
     let object = Object { head, body: Body::Blob(whole) };
-    s3.put_object(&bucket, &input.key, object, &condition, &telling, &ending).await?;
+    s3.put_object(&bucket, &input.key, object, &condition, &telling, Some(&input.upload_id)).await?;
     for part in &parts {
         s3.drop_blob(Some(&part.blob()?)).await;
     }
@@ -201,8 +206,7 @@ pub async fn abort_multipart_upload(
     input: AbortMultipartUploadRequest,
 ) -> Result<AbortMultipartUploadOutput, Error> {
     s3.bucket(&call, &input.bucket, input.expected_bucket_owner.as_deref()).await?;
-    s3.upload(&input.bucket, &input.key, &input.upload_id).await?;
-    s3.abort(&input.bucket, &input.upload_id).await?;
+    s3.abort(&input.bucket, &input.key, &input.upload_id).await?;
     Ok(AbortMultipartUploadOutput {})
 }
 

@@ -43,7 +43,7 @@ pub async fn put_object(s3: Arc<S3>, mut call: Call, mut input: PutObjectRequest
     given!(output, &head.checksums);
     let object = Object { head, body: received.body };
     let telling = Telling::of(&call, "ObjectCreated:Put");
-    s3.put_object(&bucket, &input.key, object, &condition, &telling, &[]).await?;
+    s3.put_object(&bucket, &input.key, object, &condition, &telling, None).await?;
     Ok(output)
 }
 
