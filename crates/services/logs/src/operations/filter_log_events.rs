@@ -12,6 +12,7 @@ use crate::service::{Logs, group_name};
 
 const EVENTS_MAX: usize = 10_000;
 const STREAMS_MAX: usize = 100;
+const REPLY_BYTES_MAX: usize = 1_048_576;
 
 /// The events of a group's streams that match a pattern, in order of time.
 pub async fn filter_log_events(
@@ -55,8 +56,9 @@ pub async fn filter_log_events(
         let events = scan(&logs.fabric, &cell.key(&rows), span.clone(), max + 1, &mut wanted).await?;
         found.extend(events.into_iter().map(|(position, event)| (position, (name.clone(), event))));
     }
-    let more = found.len() > max;
-    let page: Vec<_> = found.into_iter().take(max).collect();
+    let count = fitting(found.values().take(max).map(|(_, event)| event.message.len()));
+    let more = found.len() > count;
+    let page: Vec<_> = found.into_iter().take(count).collect();
     let next_token = more.then(|| page.last().map(|(position, _)| position.encode())).flatten();
     let event = |(position, (stream, found)): (Position, (String, Found))| FilteredLogEvent {
         log_stream_name: Some(stream),
@@ -72,6 +74,28 @@ pub async fn filter_log_events(
     })
 }
 
+/// How many events, of which these are the lengths, fit into a reply; one always does.
+fn fitting(lengths: impl Iterator<Item = usize>) -> usize {
+    let mut bytes = 0;
+    let fits = |(at, length): &(usize, usize)| {
+        bytes += length;
+        *at == 0 || bytes <= REPLY_BYTES_MAX
+    };
+    lengths.enumerate().take_while(fits).count()
+}
+
 fn read_token(token: &str) -> Result<Position, Error> {
     Position::decode(token).ok_or_else(|| error::invalid("The specified nextToken is invalid."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_bounded_in_bytes_but_never_empty() {
+        assert_eq!(fitting([REPLY_BYTES_MAX - 1, 1, 1].into_iter()), 2);
+        assert_eq!(fitting([REPLY_BYTES_MAX + 1, 1].into_iter()), 1);
+        assert_eq!(fitting(std::iter::empty()), 0);
+    }
 }
