@@ -32,7 +32,8 @@ const INLINE_ROWS_MAX: usize = 64;
 /// many share one sync of the disk.
 pub struct Sqlite {
     readers: Arc<Readers>,
-    requests: Mutex<Option<SyncSender<Request>>>,
+    /// Boxed, since the channel reserves room for all that may wait.
+    requests: Mutex<Option<SyncSender<Box<Request>>>>,
     waiting_bytes: Arc<AtomicUsize>,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// Held as long as the store is open.
@@ -73,13 +74,13 @@ impl Sqlite {
         }
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(sender) = requests.as_ref() else { return refused(request, Error::Closed) };
-        let sent = sender.try_send(request);
+        let sent = sender.try_send(Box::new(request));
         // The answer of a refused batch is given without the lock.
         drop(requests);
         match sent {
             Ok(()) => {}
-            Err(TrySendError::Full(request)) => refused(request, Error::Overloaded),
-            Err(TrySendError::Disconnected(request)) => refused(request, Error::Closed),
+            Err(TrySendError::Full(request)) => refused(*request, Error::Overloaded),
+            Err(TrySendError::Disconnected(request)) => refused(*request, Error::Closed),
         }
     }
 }

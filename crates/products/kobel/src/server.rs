@@ -60,9 +60,12 @@ impl Server {
         let front = Front::bind(SocketAddr::new(options.host, options.port)).await?;
         let address = front.address();
         let (data, ephemeral) = data_folder(options, default_data)?;
-        let fabric = weave(options, &data, address)?;
+        // Store and sandbox each wait for the system, so they open side by side.
+        let (time, folder) = (options.time, data.clone());
+        let weaving = tokio::task::spawn_blocking(move || weave(time, &folder, address));
         let serving: Arc<OnceLock<Arc<Serving>>> = Arc::default();
         let sandbox = open_sandbox(options, &data, address.port(), serving.clone())?;
+        let fabric = weaving.await.map_err(service)??;
 
         let s3 = S3::open(fabric.clone()).await?;
         let sqs = Sqs::open(fabric.clone()).await.map_err(service)?;
@@ -142,10 +145,10 @@ fn make_private(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn weave(options: &cli::Server, data: &Path, address: SocketAddr) -> Result<Fabric, Error> {
+fn weave(time: clock::Mode, data: &Path, address: SocketAddr) -> Result<Fabric, Error> {
     let entropy = Entropy::system();
     let parts = Parts {
-        clock: Clock::new(options.time),
+        clock: Clock::new(time),
         blobs: Blobs::open(&data.join("blobs"), entropy.clone())?,
         entropy,
         store: Arc::new(Sqlite::open(&data.join("store"))?),

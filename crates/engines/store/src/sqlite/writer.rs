@@ -66,9 +66,9 @@ impl Writer {
     }
 
     /// Writes until nobody can ask any more.
-    pub(super) fn run(mut self, waiting: &Receiver<Request>) {
+    pub(super) fn run(mut self, waiting: &Receiver<Box<Request>>) {
         while let Ok(first) = waiting.recv() {
-            let requests = self.gather(first, waiting);
+            let requests = self.gather(*first, waiting);
             let rows = requests.iter().map(Request::rows).sum();
             self.write(requests);
             self.log.wrote(rows, &self.connection);
@@ -77,13 +77,13 @@ impl Writer {
     }
 
     /// The requests that share the next transaction: all that wait, within bounds.
-    fn gather(&self, first: Request, waiting: &Receiver<Request>) -> Vec<Request> {
+    fn gather(&self, first: Request, waiting: &Receiver<Box<Request>>) -> Vec<Request> {
         let mut bytes = first.bytes();
         let mut requests = vec![first];
         while requests.len() < SHARED_MAX && bytes < SHARED_BYTES {
             let Ok(request) = waiting.try_recv() else { break };
             bytes += request.bytes();
-            requests.push(request);
+            requests.push(*request);
         }
         self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
         requests
