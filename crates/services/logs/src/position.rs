@@ -53,13 +53,20 @@ pub fn row(first_event_ms: i64, number: u64) -> String {
     format!("{first_event_ms:016x}/{number:016x}")
 }
 
+/// Which events of a span a scan is to find, and how many at most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Most {
+    First(usize),
+    Last(usize),
+}
+
 /// Reads the events of a stream with `start_ms <= time < end_ms`, in order, and keeps those that `keep` keeps.
-/// Stops once `enough` are kept and no earlier one can come.
+/// Stops once the first are found and no earlier one can come; of the last it holds no more than are asked for.
 pub async fn scan(
     fabric: &Fabric,
     prefix: &[u8],
     span: std::ops::Range<i64>,
-    enough: usize,
+    most: Most,
     keep: &mut (dyn FnMut(&Position, &str) -> bool + Send),
 ) -> Result<BTreeMap<Position, Found>, Error> {
     let mut found = BTreeMap::new();
@@ -74,8 +81,7 @@ pub async fn scan(
         from = [last.as_slice(), b"\0"].concat();
         for (key, value) in rows {
             let Some((begins, number)) = place(&key[prefix.len()..]) else { continue };
-            if found.len() >= enough && found.keys().nth(enough - 1).is_some_and(|p: &Position| p.timestamp_ms < begins)
-            {
+            if most.is_reached(&found, begins) {
                 return Ok(found);
             }
             let chunk = Chunk::decode(&value).ok_or_else(|| Error::internal("a chunk of events cannot be read"))?;
@@ -86,9 +92,30 @@ pub async fn scan(
                     found.insert(position, Found { message, ingested_ms: chunk.ingested_ms });
                 }
             }
+            most.shed(&mut found);
         }
         if whole {
             return Ok(found);
+        }
+    }
+}
+
+impl Most {
+    /// Whether the first events are found: no earlier one can come from rows that begin at `begins` or later.
+    fn is_reached(self, found: &BTreeMap<Position, Found>, begins: i64) -> bool {
+        match self {
+            Most::First(0) => true,
+            Most::First(count) => found.keys().nth(count - 1).is_some_and(|last| last.timestamp_ms < begins),
+            Most::Last(_) => false,
+        }
+    }
+
+    /// Lets go of what later events have pushed out.
+    fn shed(self, found: &mut BTreeMap<Position, Found>) {
+        if let Most::Last(count) = self {
+            while found.len() > count {
+                found.pop_first();
+            }
         }
     }
 }

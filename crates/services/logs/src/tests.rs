@@ -99,3 +99,21 @@ async fn a_restart_finds_events_and_a_deleted_group_leaves_no_row() {
     let left: Vec<_> = rows.iter().map(|(key, _)| String::from_utf8_lossy(key).into_owned()).collect();
     assert_eq!(left, ["logs/000000000000/us-east-1/number"]);
 }
+
+#[tokio::test]
+async fn the_newest_events_are_read_from_several_rows() {
+    let fabric = open(Memory::new());
+    prepare(&fabric).await;
+    for (message, offset_ms) in [("a", 0), ("d", 30), ("b", 10), ("c", 20)] {
+        put(&fabric, &[message], offset_ms).await;
+    }
+    let input = model::GetLogEventsRequest {
+        log_group_name: Some("g".into()),
+        log_stream_name: "s".into(),
+        limit: Some(2),
+        ..Default::default()
+    };
+    let events = call::<model::GetLogEvents>(&fabric, input).await.expect("read").events.expect("events");
+    let messages: Vec<_> = events.into_iter().filter_map(|event| event.message).collect();
+    assert_eq!(messages, ["c", "d"]);
+}

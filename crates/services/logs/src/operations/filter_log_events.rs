@@ -7,7 +7,7 @@ use wire::{Call, Error};
 use crate::error;
 use crate::groups::chunks;
 use crate::pattern::Pattern;
-use crate::position::{Found, Position, scan};
+use crate::position::{Found, Most, Position, scan};
 use crate::service::{Logs, group_name};
 
 const EVENTS_MAX: usize = 10_000;
@@ -53,7 +53,7 @@ pub async fn filter_log_events(
         let mut wanted = |position: &Position, message: &str| {
             after.as_ref().is_none_or(|after| position > after) && pattern.matches(message)
         };
-        let events = scan(&logs.fabric, &cell.key(&rows), span.clone(), max + 1, &mut wanted).await?;
+        let events = scan(&logs.fabric, &cell.key(&rows), span.clone(), Most::First(max + 1), &mut wanted).await?;
         found.extend(events.into_iter().map(|(position, event)| (position, (name.clone(), event))));
     }
     let count = fitting(found.values().take(max).map(|(_, event)| event.message.len()));

@@ -5,7 +5,7 @@ use wire::{Call, Error};
 
 use crate::error;
 use crate::groups::chunks;
-use crate::position::{Found, Position, scan};
+use crate::position::{Found, Most, Position, scan};
 use crate::service::{Logs, group_name};
 
 const EVENTS_MAX: usize = 10_000;
@@ -34,7 +34,7 @@ pub async fn get_log_events(
         (None, true) => From::Head,
         (None, false) => From::Tail,
     };
-    let max = input.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(EVENTS_MAX);
+    let max = input.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(EVENTS_MAX).min(EVENTS_MAX);
     let forward = matches!(from, From::Head | From::After(_));
     let span = input.start_time.unwrap_or(0)..input.end_time.unwrap_or(i64::MAX);
     let span = match &from {
@@ -47,8 +47,8 @@ pub async fn get_log_events(
         From::Before(before) => position < before,
         From::Head | From::Tail => true,
     };
-    let enough = if forward { max } else { usize::MAX };
-    let found = scan(&logs.fabric, &prefix, span, enough, &mut wanted).await?;
+    let most = if forward { Most::First(max) } else { Most::Last(max) };
+    let found = scan(&logs.fabric, &prefix, span, most, &mut wanted).await?;
     let page = page(found.into_iter().collect(), max, forward);
     let edge = |position: Option<&Position>, direction: char| match (position, &from) {
         (Some(position), _) => format!("{direction}/{}/s", position.encode()),
