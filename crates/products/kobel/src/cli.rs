@@ -74,6 +74,8 @@ Ctrl-C lets running functions end and stops. The next `kobel up` finds everythin
   kobel doctor --isolation process")]
     Doctor(Doctor),
     /// Prints the version.
+    #[command(after_help = "Examples:
+  kobel version")]
     Version,
 }
 

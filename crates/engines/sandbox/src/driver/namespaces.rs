@@ -270,9 +270,12 @@ const KILLED: Ended = Ended { exit: Exit::Signal(libc::SIGKILL), out_of_memory: 
 fn features(prepared: &Prepared) -> Vec<Feature> {
     let who = if prepared.as_root { "as root" } else { "without root, in a user namespace" };
     let how = format!("control groups, version {}", prepared.group_version);
-    let missing = prepared.missing.join("; ");
-    let limited = |name, on: bool, instead: &str| {
-        if on { Feature::on(name, how.clone()) } else { Feature::off(name, format!("{instead} ({missing})")) }
+    let limited = |name, controller: &str, on: bool, instead: &str| {
+        if on {
+            return Feature::on(name, how.clone());
+        }
+        let reason = prepared.missing.iter().find(|reason| reason.contains(controller)).map_or("", String::as_str);
+        Feature::off(name, format!("{instead}; run as root or delegate control groups to Kobel ({reason})"))
     };
     let [memory, cpu, pids, freezer] = prepared.controllers;
     vec![
@@ -280,10 +283,10 @@ fn features(prepared: &Prepared) -> Vec<Feature> {
         Feature::on("read-only root", "the host's /usr and an interpreter; code at /var/task, layers at /opt"),
         Feature::on("private network", "loopback with the endpoint only"),
         Feature::on("seccomp", "filter, no_new_privs, no capabilities"),
-        limited("memory limit", memory, "by looking at resident memory while a function works"),
-        limited("pids limit", pids, "by RLIMIT_NPROC in the user namespace"),
-        limited("CPU share", cpu, "all functions weigh the same"),
-        limited("freezer", freezer, "by SIGSTOP"),
+        limited("memory limit", "memory", memory, "by looking at resident memory while a function works"),
+        limited("pids limit", "pids", pids, "by RLIMIT_NPROC in the user namespace"),
+        limited("CPU share", "cpu", cpu, "all functions weigh the same"),
+        limited("freezer", "freezer", freezer, "by SIGSTOP"),
         Feature::on("/tmp size", "tmpfs of the configured size"),
     ]
 }
