@@ -2,7 +2,7 @@
 
 use kobel_simulation::{History, run};
 
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 250;
 
 fn simulate(seed: u64) -> History {
     let outcome = std::panic::catch_unwind(|| run(seed));
