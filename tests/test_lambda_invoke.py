@@ -49,6 +49,15 @@ def test_a_custom_runtime_that_fails_to_start_is_reported(functions, name):
     assert (done.error, done.payload) == ("Unhandled", expected)
 
 
+def test_a_version_that_the_host_lacks_is_served_by_another_with_one_warning(server, functions, name):
+    host = server.cli("doctor").stdout.split()
+    lacking = next(f"python3.{minor}" for minor in range(14, 7, -1) if f"python3.{minor}" not in host)
+    functions.create(name, Runtime=lacking)
+    functions.create(f"{name}-2", Runtime=lacking)
+    assert [functions.invoke(each, 1).payload for each in (name, f"{name}-2")] == [1, 1]
+    assert server.log.read_text().count(f"This host has no {lacking};") == 1
+
+
 def test_a_java_handler_takes_and_returns_objects(functions, name):
     functions.create(name, "handlers.Handlers::greet", "java", MemorySize=512)
     assert functions.invoke(name, {"name": "Sam", "age": 3}).payload == {"text": "Hello Sam, 3"}

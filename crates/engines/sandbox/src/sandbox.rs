@@ -40,6 +40,8 @@ struct Inner {
     runtimes: OnceLock<Vec<Runtime>>,
     /// Interpreters whose bootstrap is compiled.
     ready: Mutex<HashSet<PathBuf>>,
+    /// Runtime identifiers of which it was told that another version serves them.
+    told: Mutex<HashSet<String>>,
     driver: Driver,
     /// Why the namespaces driver is not in use although it was asked for.
     reason: Option<String>,
@@ -73,6 +75,7 @@ impl Sandbox {
             bootstraps,
             runtimes: OnceLock::new(),
             ready: Mutex::new(HashSet::new()),
+            told: Mutex::new(HashSet::new()),
             driver,
             reason,
             environments: Mutex::new(HashMap::new()),
@@ -111,6 +114,7 @@ impl Sandbox {
             return Err(StartError::Environment { reason: format!("`{}` is no environment id", spec.id) });
         }
         let resolved = self.prepare(&spec.runtime).await?;
+        self.inner.tell_once(&resolved);
         if resolved.family == Family::Provided && plan::bootstrap_on_host(&spec).is_none() {
             return Err(StartError::InvalidEntrypoint);
         }
@@ -204,6 +208,14 @@ impl Sandbox {
 }
 
 impl Inner {
+    /// Warns that a runtime is served by another version: once for each, not at every start.
+    fn tell_once(&self, resolved: &Resolved) {
+        let Some(warning) = &resolved.warning else { return };
+        if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(resolved.identifier.clone()) {
+            tracing::warn!("{warning}");
+        }
+    }
+
     fn runtimes(&self) -> &[Runtime] {
         self.runtimes.get_or_init(runtimes::discover)
     }
