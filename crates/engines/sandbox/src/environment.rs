@@ -14,6 +14,9 @@ use crate::output::Pump;
 use crate::session::{Channel, Init, Reply, RuntimeApi, Session};
 use crate::spec::{EnvironmentSpec, Invocation, Outcome, Output, Usage};
 
+/// How long the last words of processes that have ended may be under way.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(50);
+
 /// How long a process may take to end after it closed its conversation, before it is killed.
 const LEAVE_TIME: Duration = Duration::from_secs(2);
 /// How long the kernel may take to end killed processes, before they are given up on.
@@ -177,13 +180,20 @@ impl Inner {
 
     /// Waits for what the runtime says, for its end or for a limit, reading output meanwhile.
     async fn watch<T>(&self, said: impl Future<Output = T>, pump: &mut Pump, limit: Duration) -> End<T> {
+        let mut said = std::pin::pin!(said);
+        let ended = tokio::select! {
+            biased;
+            said = &mut said => return End::Said(said),
+            ended = self.process.ended() => ended,
+            () = self.process.memory_exceeded() => return End::OutOfMemory,
+            () = deadline::after(limit) => return End::Timeout,
+            never = pump.run() => match never {},
+        };
+        // The news of its end may overtake what it said last.
         tokio::select! {
             biased;
             said = said => End::Said(said),
-            ended = self.process.ended() => End::Died(ended),
-            () = self.process.memory_exceeded() => End::OutOfMemory,
-            () = deadline::after(limit) => End::Timeout,
-            never = pump.run() => match never {},
+            () = deadline::after(LAST_WORDS_MAX) => End::Died(ended),
         }
     }
 
