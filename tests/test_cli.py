@@ -167,7 +167,6 @@ class TestLogs:
         assert printed.index("acorn one") < printed.index("acorn two")
         assert "\x1b[" not in printed
 
-    @pytest.mark.xfail(strict=False, reason="sometimes nothing is printed in time: to be found out")
     def test_following_prints_what_comes(self, server, functions, name, tmp_path):
         functions.create(name, "handlers.log")
         functions.invoke(name, {"lines": ["first line"]})

@@ -140,8 +140,11 @@ fn follow(admin: Admin, lambda: &Arc<Lambda>, cloudformation: &Arc<CloudFormatio
     let (lambda, cloudformation) = (lambda.clone(), cloudformation.clone());
     admin
         .on(Method::GET, "logs", move |_| {
-            let followed = lambda.invoker().logs().follow();
+            let logs = lambda.invoker().logs().clone();
             async move {
+                let followed = logs.follow();
+                // What came before the first line followed can be read from the log once this is answered.
+                logs.flush().await;
                 lines(followed, |line| {
                     Some(json!({
                         "function": line.function,
