@@ -44,17 +44,12 @@ pub(crate) fn api(service: Arc<Iam>) -> Arc<wire::Api> {
 /// One page of a list: those after `marker`, at most `max_items` (100 by default), and the next marker.
 pub(crate) fn page<T>(
     all: Vec<T>,
-    name: impl Fn(&T) -> String,
+    name: impl Fn(&T) -> &str,
     marker: Option<&str>,
     max_items: Option<i32>,
 ) -> (Vec<T>, Option<String>) {
     let max = max_items.and_then(|max| usize::try_from(max).ok()).unwrap_or(100).clamp(1, 1_000);
-    let mut rest: Vec<T> =
-        all.into_iter().filter(|entry| marker.is_none_or(|marker| name(entry).as_str() > marker)).collect();
-    let more = rest.len() > max;
-    rest.truncate(max);
-    let next = more.then(|| rest.last().map(&name)).flatten();
-    (rest, next)
+    wire::page_after(all, name, marker, max)
 }
 
 /// Documents travel URL-encoded in replies.

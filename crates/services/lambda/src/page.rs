@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use wire::Error;
+use wire::{Error, page_after};
 
 use crate::error::invalid;
 
@@ -16,15 +16,8 @@ pub fn page<T>(
 ) -> Result<(Vec<T>, Option<String>), Error> {
     let after = marker.filter(|marker| !marker.is_empty()).map(decode).transpose()?;
     let limit = max_items.and_then(|max| usize::try_from(max).ok()).unwrap_or(page_max).clamp(1, page_max);
-    let mut rest = items.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after)).peekable();
-    let mut page = Vec::new();
-    let mut last = String::new();
-    for (key, item) in rest.by_ref().take(limit) {
-        page.push(item);
-        last = key;
-    }
-    let next = rest.peek().is_some().then(|| URL_SAFE_NO_PAD.encode(&last));
-    Ok((page, next))
+    let (page, last) = page_after(items, |(key, _)| key, after.as_deref(), limit);
+    Ok((page.into_iter().map(|(_, item)| item).collect(), last.map(|key| URL_SAFE_NO_PAD.encode(key))))
 }
 
 fn decode(marker: &str) -> Result<String, Error> {

@@ -45,9 +45,5 @@ pub(crate) fn api(service: Arc<Sns>) -> Arc<wire::Api> {
 /// One page of a list: up to 100 behind the token, and the next token.
 pub(crate) fn page<T>(all: Vec<T>, name: impl Fn(&T) -> &str, token: Option<&str>) -> (Vec<T>, Option<String>) {
     const PAGE_MAX: usize = 100;
-    let mut rest: Vec<T> = all.into_iter().filter(|entry| token.is_none_or(|token| name(entry) > token)).collect();
-    let more = rest.len() > PAGE_MAX;
-    rest.truncate(PAGE_MAX);
-    let next = if more { rest.last().map(|entry| name(entry).to_owned()) } else { None };
-    (rest, next)
+    wire::page_after(all, name, token, PAGE_MAX)
 }

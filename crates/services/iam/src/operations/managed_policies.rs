@@ -63,7 +63,7 @@ pub async fn list_attached_role_policies(
     let arns = cell.read(|account| account.role(&input.role_name).map(|role| role.attached.clone()));
     let mut arns = arns.await.map_err(Error::internal)??;
     arns.sort();
-    let (arns, marker) = page(arns, String::clone, input.marker.as_deref(), input.max_items);
+    let (arns, marker) = page(arns, |arn| arn, input.marker.as_deref(), input.max_items);
     let entry =
         |arn: String| AttachedPolicy { policy_name: arn.rsplit('/').next().map(str::to_owned), policy_arn: Some(arn) };
     Ok(ListAttachedRolePoliciesResponse {

@@ -106,10 +106,13 @@ pub async fn list_policies(
         let kept = counted.filter(|(_, count)| !only_attached || *count > 0);
         kept.map(|(policy, count)| entry(policy, count)).collect::<Vec<_>>()
     });
-    let name = |policy: &PolicyEntry| policy.arn.clone().unwrap_or_default();
     let entries = entries.await.map_err(Error::internal)?;
-    let (policies, marker) = page(entries, name, input.marker.as_deref(), input.max_items);
+    let (policies, marker) = page(entries, arn_of, input.marker.as_deref(), input.max_items);
     Ok(ListPoliciesResponse { policies: Some(policies), is_truncated: Some(marker.is_some()), marker })
+}
+
+fn arn_of(policy: &PolicyEntry) -> &str {
+    policy.arn.as_deref().unwrap_or_default()
 }
 
 fn find<'a>(account: &'a Account, arn: &str) -> Result<&'a Policy, Error> {

@@ -67,6 +67,6 @@ pub async fn list_role_policies(
         account.role(&input.role_name).map(|role| role.inline.keys().cloned().collect::<Vec<String>>())
     });
     let names = names.await.map_err(Error::internal)??;
-    let (policy_names, marker) = page(names, String::clone, input.marker.as_deref(), input.max_items);
+    let (policy_names, marker) = page(names, |name| name, input.marker.as_deref(), input.max_items);
     Ok(ListRolePoliciesResponse { policy_names, is_truncated: Some(marker.is_some()), marker })
 }

@@ -133,7 +133,7 @@ pub async fn list_roles(iam: Arc<Iam>, call: Call, input: ListRolesRequest) -> R
         wanted.cloned().collect::<Vec<_>>()
     });
     let roles = roles.await.map_err(Error::internal)?;
-    let (roles, marker) = page(roles, |role| role.name.clone(), input.marker.as_deref(), input.max_items);
+    let (roles, marker) = page(roles, |role| &role.name, input.marker.as_deref(), input.max_items);
     Ok(ListRolesResponse { roles: roles.iter().map(entry).collect(), is_truncated: Some(marker.is_some()), marker })
 }
 

@@ -35,6 +35,6 @@ pub async fn list_role_tags(
     let cell = iam.account(&call).await?;
     let tags = cell.read(|account| account.role(&input.role_name).map(|role| role.tags.clone()));
     let tags = tags.await.map_err(Error::internal)??.into_iter().map(|(key, value)| Tag { key, value }).collect();
-    let (tags, marker) = page(tags, |tag: &Tag| tag.key.clone(), input.marker.as_deref(), input.max_items);
+    let (tags, marker) = page(tags, |tag: &Tag| &tag.key, input.marker.as_deref(), input.max_items);
     Ok(ListRoleTagsResponse { tags, is_truncated: Some(marker.is_some()), marker })
 }
