@@ -1,6 +1,7 @@
 //! Whether a function's resource policy lets a service invoke it. The statements are those that AddPermission
 //! builds; what it can't build matches nobody.
 
+use ::policy::wildcard;
 use fabric::Sender;
 use serde_json::{Map, Value};
 
@@ -50,34 +51,6 @@ fn any(value: &Value, wanted: &dyn Fn(&str) -> bool) -> bool {
         Value::Array(texts) => texts.iter().filter_map(Value::as_str).any(wanted),
         _ => false,
     }
-}
-
-/// `*` stands for any text, `?` for any character.
-fn wildcard(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    // Where to go on when the last star must take one more byte.
-    let mut star = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p + 1, t));
-                p += 1;
-            }
-            Some(byte) if *byte == b'?' || *byte == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match &mut star {
-                Some((after, taken)) => {
-                    *taken += 1;
-                    (p, t) = (*after, *taken);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]
