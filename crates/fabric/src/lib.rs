@@ -23,6 +23,6 @@ pub use fabric::{Fabric, Parts};
 pub use journal::{Event, EventKind, Journal, JournalError};
 pub use metrics::{Metrics, Sample, Unit};
 pub use plugs::Plugs;
-pub use provider::{Change, ProviderError, Resource, ResourceContext, ResourceProvider, Updated};
+pub use provider::{Change, ProviderError, Resource, ResourceContext, ResourceProvider, Updated, check_known};
 pub use source::{QueueFacts, QueueMessage, QueueSource, SourceError, Wait};
 pub use target::{Failure, Outcome, Refusal, Target};

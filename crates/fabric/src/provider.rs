@@ -106,6 +106,19 @@ impl ResourceContext {
         let stack: String = self.stack_name.chars().take(room - logical.len()).collect();
         format!("{stack}-{logical}-{suffix}")
     }
+
+    /// The tag that tells what this very resource made, before a crash, from another of the same name.
+    pub fn own_tag(&self) -> (String, String) {
+        ("aws:cloudformation:logical-id".to_owned(), format!("{}/{}", self.stack_id, self.logical_id))
+    }
+}
+
+/// Refuses the first property that is not among `known`, before anything changes.
+pub fn check_known(resource_type: &str, properties: &Map<String, Value>, known: &[&str]) -> Result<(), ProviderError> {
+    match properties.keys().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(ProviderError::not_implemented(resource_type, name)),
+    }
 }
 
 impl Resource {
@@ -138,6 +151,12 @@ impl Change {
 impl ProviderError {
     pub fn invalid(property: &str, message: impl Into<String>) -> ProviderError {
         ProviderError { code: "InvalidRequest", message: message.into(), property: Some(property.to_owned()) }
+    }
+
+    /// A property that Kobel does not honour.
+    pub fn not_implemented(resource_type: &str, property: &str) -> ProviderError {
+        let message = format!("Kobel does not implement the property {property} of {resource_type}");
+        ProviderError::invalid(property, message)
     }
 
     pub fn failed(message: impl Into<String>) -> ProviderError {

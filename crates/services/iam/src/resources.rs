@@ -94,11 +94,12 @@ impl Provider {
     ) -> Result<Resource, ProviderError> {
         let name = properties.role_name.clone().unwrap_or_else(|| context.generated_name(64));
         let account = context.scope.account.as_str();
+        let own = context.own_tag();
         let input = CreateRoleRequest {
             path: properties.path.clone(),
             role_name: name.clone(),
             assume_role_policy_document: properties.assume_role_policy_document.to_string(),
-            tags: Some(vec![own_tag(context)]),
+            tags: Some(vec![Tag { key: own.0, value: own.1 }]),
             ..CreateRoleRequest::default()
         };
         match operations::create(&self.iam, account, input).await {
@@ -111,8 +112,8 @@ impl Provider {
     /// Whether this very resource made the role, before a crash.
     async fn is_own(&self, context: &ResourceContext, name: &str) -> Result<bool, ProviderError> {
         let cell = self.iam.account_of(context.scope.account.as_str()).await?;
-        let own = own_tag(context);
-        let is = cell.read(|account| account.roles.get(name).is_some_and(|r| r.tags.get(&own.key) == Some(&own.value)));
+        let own = context.own_tag();
+        let is = cell.read(|account| account.roles.get(name).is_some_and(|r| r.tags.get(&own.0) == Some(&own.1)));
         Ok(is.await.map_err(Error::internal)?)
     }
 
@@ -122,7 +123,7 @@ impl Provider {
         name: &str,
         properties: RoleProperties,
     ) -> Result<Resource, ProviderError> {
-        let own = own_tag(context);
+        let own = context.own_tag();
         let role = self
             .change_role(context, name, move |role| {
                 role.trust_policy = properties.assume_role_policy_document.to_string();
@@ -133,7 +134,7 @@ impl Provider {
                 let inline = properties.policies.into_iter();
                 role.inline.extend(inline.map(|policy| (policy.policy_name, policy.policy_document.to_string())));
                 role.tags = properties.tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
-                role.tags.insert(own.key, own.value);
+                role.tags.extend([own]);
             })
             .await?;
         Ok(Resource::new(role.name).with("Arn", role.arn).with("RoleId", role.id))
@@ -319,10 +320,6 @@ impl ResourceProvider for Provider {
         }
         .boxed()
     }
-}
-
-fn own_tag(context: &ResourceContext) -> Tag {
-    Tag { key: "aws:cloudformation:logical-id".into(), value: format!("{}/{}", context.stack_id, context.logical_id) }
 }
 
 fn read<T: serde::de::DeserializeOwned>(properties: &Map<String, Value>) -> Result<T, ProviderError> {

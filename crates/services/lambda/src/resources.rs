@@ -10,7 +10,7 @@ mod permission;
 mod properties;
 mod version;
 
-use fabric::{Change, Fabric, ProviderError, Resource, ResourceContext, ResourceProvider, Updated};
+use fabric::{Change, Fabric, ProviderError, Resource, ResourceContext, ResourceProvider, Updated, check_known};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
@@ -59,14 +59,7 @@ impl ResourceProvider for Provider {
     }
 
     fn check(&self, resource_type: &str, properties: &Properties) -> Result<(), ProviderError> {
-        let (known, _) = tables(resource_type);
-        match properties.keys().find(|name| !known.contains(&name.as_str())) {
-            None => Ok(()),
-            Some(name) => {
-                let message = format!("Kobel does not implement the property {name} of {resource_type}");
-                Err(ProviderError::invalid(name, message))
-            }
-        }
+        check_known(resource_type, properties, tables(resource_type).0)
     }
 
     fn change(&self, resource_type: &str, old: &Properties, new: &Properties) -> Change {

@@ -47,10 +47,7 @@ impl Properties {
                     let tag = |tag: &Value| Some((text(tag.get("Key")?)?, text(tag.get("Value")?)?));
                     read.tags = value.as_array().into_iter().flatten().filter_map(tag).collect();
                 }
-                _ => {
-                    let message = format!("Kobel does not implement the property {name} of {GROUP}");
-                    return Err(ProviderError::invalid(name, message));
-                }
+                _ => return Err(ProviderError::not_implemented(GROUP, name)),
             }
         }
         Ok(read)
@@ -88,8 +85,7 @@ impl ResourceProvider for Provider {
         async move {
             let read = Properties::read(properties)?;
             let name = read.name.unwrap_or_else(|| context.generated_name(512));
-            let own =
-                ("aws:cloudformation:logical-id".to_owned(), format!("{}/{}", context.stack_id, context.logical_id));
+            let own = context.own_tag();
             let mut tags = read.tags;
             tags.insert(own.0.clone(), own.1.clone());
             let group = Group {

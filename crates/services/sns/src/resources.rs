@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::Scope;
-use fabric::{Change, ProviderError, Resource, ResourceContext, ResourceProvider, Updated};
+use fabric::{Change, ProviderError, Resource, ResourceContext, ResourceProvider, Updated, check_known};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
@@ -53,7 +53,7 @@ impl Provider {
         let cell = self.sns.topics_of(&context.scope).await?;
         let arn = context.scope.arn("sns", &name);
         let tags = tags(context, properties);
-        let own = own_tag(context);
+        let own = context.own_tag();
         let existing = cell.read(|topics| topics.topic(&arn).ok().cloned()).await.map_err(Error::internal)?;
         match existing {
             Some(topic) if topic.tags.get(&own.0) != Some(&own.1) => {
@@ -172,13 +172,7 @@ impl ResourceProvider for Provider {
             TOPIC_POLICY => POLICY_PROPERTIES,
             _ => SUBSCRIPTION_PROPERTIES,
         };
-        match properties.keys().find(|name| !known.contains(&name.as_str())) {
-            None => Ok(()),
-            Some(name) => {
-                let message = format!("Kobel does not implement the property {name} of {resource_type}");
-                Err(ProviderError::invalid(name, message))
-            }
-        }
+        check_known(resource_type, properties, known)
     }
 
     fn change(&self, resource_type: &str, old: &Map<String, Value>, new: &Map<String, Value>) -> Change {
@@ -266,14 +260,10 @@ fn document(properties: &Map<String, Value>, name: &str) -> Option<String> {
     })
 }
 
-fn own_tag(context: &ResourceContext) -> (String, String) {
-    ("aws:cloudformation:logical-id".into(), format!("{}/{}", context.stack_id, context.logical_id))
-}
-
 fn tags(context: &ResourceContext, properties: &Map<String, Value>) -> BTreeMap<String, String> {
     let given = properties.get("Tags").and_then(Value::as_array).into_iter().flatten();
     let mut tags: BTreeMap<String, String> = context.tags.iter().cloned().collect();
     tags.extend(given.filter_map(|tag| Some((tag["Key"].as_str()?.to_owned(), tag["Value"].as_str()?.to_owned()))));
-    tags.extend([own_tag(context)]);
+    tags.extend([context.own_tag()]);
     tags
 }

@@ -40,10 +40,7 @@ impl Properties {
                 "VersioningConfiguration" => {
                     return Err(ProviderError::invalid(name, "Kobel does not implement versioning of buckets"));
                 }
-                _ => {
-                    let message = format!("Kobel does not implement the property {name} of AWS::S3::Bucket");
-                    return Err(ProviderError::invalid(name, message));
-                }
+                _ => return Err(ProviderError::not_implemented(super::BUCKET, name)),
             }
         }
         Ok(read)
