@@ -6,7 +6,7 @@ use fabric::Fabric;
 use model_lambda::{FunctionCode, UpdateFunctionCodeRequest};
 use wire::{ByteStream, Error, Fields, Value};
 
-use crate::error::{invalid, too_large, unsupported};
+use crate::error::{invalid, too_large};
 
 /// The largest archive inside a request, in bytes.
 pub const INLINE_BYTES_MAX: usize = 52_428_800;
@@ -22,7 +22,7 @@ impl Source {
     /// Exactly one source must be given.
     pub fn of(code: FunctionCode) -> Result<Source, Error> {
         if code.image_uri.is_some() {
-            return Err(unsupported(
+            return Err(invalid(
                 "Kobel does not run container images yet: use the package type Zip with ZipFile, or S3Bucket and S3Key.",
             ));
         }

@@ -11,6 +11,7 @@ use model_lambda::{CreateFunctionRequest, LoggingConfig, UpdateFunctionConfigura
 use wire::Error;
 
 use crate::registry::{Layer, Logging, Version, Vpc};
+pub use rules::check_whole;
 pub use show::{Moment, alias_configuration, describe};
 
 /// What is to be set of a configuration; what is absent stays as it is, or gets its default.
@@ -67,11 +68,6 @@ impl Changes {
         let has_level = logging.application_log_level.is_some() || logging.system_log_level.is_some();
         rules::check_logging(logging.log_format.as_deref().unwrap_or(log_format), has_level)
     }
-}
-
-/// What is wrong with a configuration as a whole.
-pub fn check_whole(version: &Version) -> Result<(), Error> {
-    rules::check_whole(version)
 }
 
 impl From<&CreateFunctionRequest> for Changes {

@@ -31,8 +31,3 @@ pub fn stale_revision(api: &str) -> Error {
     ))
     .with("Type", "User")
 }
-
-/// The answer to what Kobel does not do, as a sentence.
-pub fn unsupported(sentence: impl Into<String>) -> Error {
-    invalid(sentence)
-}

@@ -17,11 +17,8 @@ mod versions;
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use model_lambda as model;
 
-use crate::registry::Package;
 use crate::service::Lambda;
 
 pub(crate) fn api(service: Arc<Lambda>) -> Arc<wire::Api> {
@@ -63,12 +60,6 @@ pub(crate) fn api(service: Arc<Lambda>) -> Arc<wire::Api> {
         .on::<model::ListTags, _, _, _>(tags::list_tags)
         .on::<model::GetAccountSettings, _, _, _>(account_settings::get_account_settings)
         .build()
-}
-
-/// The SHA-256 of a package in hexadecimal, as links to it have it.
-pub(crate) fn digest(package: &Package) -> String {
-    let bytes = STANDARD.decode(&package.sha256).unwrap_or_default();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wire::ByteStream;
+use wire::checksum::hex;
 
 use crate::error::invalid;
 use crate::registry::Package;
@@ -116,7 +117,7 @@ impl Packages {
 
     /// The unpacked package, made from its archive if it is not there.
     pub async fn unpacked(&self, package: &Package) -> Result<Arc<Code>, Error> {
-        let digest = hex(&STANDARD.decode(&package.sha256).unwrap_or_default());
+        let digest = package.digest();
         let place = self.place(&digest);
         let mut held = place.code.lock().await;
         if let Some(code) = held.upgrade() {
@@ -140,7 +141,7 @@ impl Packages {
     }
 
     /// Deletes the archives of `dropped` to which none of `kept` refers, and what is unpacked, unused and not kept.
-    pub async fn collect(&self, dropped: &[Package], kept: &[Package]) {
+    pub async fn collect(&self, dropped: &[&Package], kept: &[&Package]) {
         let blobs: HashSet<&str> = kept.iter().map(|package| package.blob.as_str()).collect();
         for package in dropped.iter().filter(|package| !blobs.contains(package.blob.as_str())) {
             let Ok(id) = package.blob.parse::<BlobId>() else { continue };
@@ -148,8 +149,7 @@ impl Packages {
                 tracing::warn!(%error, "failed to delete a package's archive");
             }
         }
-        let digests: HashSet<String> =
-            kept.iter().filter_map(|package| STANDARD.decode(&package.sha256).ok()).map(|bytes| hex(&bytes)).collect();
+        let digests: HashSet<String> = kept.iter().map(|package| package.digest()).collect();
         let places: Vec<(String, Arc<Place>)> =
             self.lock().iter().map(|(digest, place)| (digest.clone(), place.clone())).collect();
         for (digest, place) in places.into_iter().filter(|(digest, _)| !digests.contains(digest)) {
@@ -261,8 +261,4 @@ async fn remove(folder: PathBuf) {
         }
         _ => {}
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -106,6 +106,13 @@ impl Registry {
         self.all().iter().flat_map(|account| account.mappings.values().cloned()).collect()
     }
 
+    /// All versions of all functions of all accounts and regions.
+    pub fn versions(&self) -> Vec<Arc<Version>> {
+        let accounts = self.all();
+        let functions = accounts.iter().flat_map(|account| account.functions.values());
+        functions.flat_map(|function| function.all_versions()).cloned().collect()
+    }
+
     /// All accounts in all regions.
     pub fn all(&self) -> Vec<Arc<Account>> {
         self.accounts.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()

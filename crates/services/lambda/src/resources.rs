@@ -98,7 +98,7 @@ impl ResourceProvider for Provider {
             let caller = self.caller(context);
             let resource = match context.resource_type.as_str() {
                 FUNCTION => function::update(&caller, physical_id, old, new).await?,
-                ALIAS => alias::update(&caller, physical_id, new).await?,
+                ALIAS => alias::put(&caller, new).await?,
                 EVENT_INVOKE_CONFIG => event_invoke_config::put(&caller, new).await?,
                 EVENT_SOURCE_MAPPING => event_source_mapping::update(&caller, physical_id, new).await?,
                 // All properties of the others demand a new resource.

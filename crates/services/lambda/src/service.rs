@@ -92,10 +92,8 @@ impl Lambda {
 
     /// The blobs to which packages refer.
     pub fn blob_ids(&self) -> Vec<BlobId> {
-        let accounts = self.registry.all();
-        let functions = accounts.iter().flat_map(|account| account.functions.values());
-        let versions = functions.flat_map(|function| function.all_versions());
-        let packages = versions.flat_map(|version| {
+        let versions = self.registry.versions();
+        let packages = versions.iter().flat_map(|version| {
             std::iter::once(&version.package).chain(version.layers.iter().map(|layer| &layer.package))
         });
         packages.filter_map(|package| package.blob.parse().ok()).collect()
@@ -104,9 +102,8 @@ impl Lambda {
     /// The deployment package with that SHA-256 (hexadecimal), to which `Code.Location` of GetFunction leads.
     pub async fn code(&self, digest: &str) -> Result<Bytes, Error> {
         const PACKAGE_BYTES_MAX: usize = 300 * 1024 * 1024;
-        let accounts = self.registry.all();
-        let versions = accounts.iter().flat_map(|account| account.functions.values()).flat_map(|f| f.all_versions());
-        let package = versions.map(|version| &version.package).find(|package| operations::digest(package) == digest);
+        let versions = self.registry.versions();
+        let package = versions.iter().map(|version| &version.package).find(|package| package.digest() == digest);
         let package = package.ok_or_else(|| error::missing(format!("There is no package {digest}.")))?;
         let archive = self.packages.archive(package).await.map_err(Error::internal)?;
         let whole = archive.collect(PACKAGE_BYTES_MAX).await?;
@@ -145,10 +142,9 @@ impl Lambda {
 
     /// Deletes the packages of a function as it was, as far as nothing refers to them any more.
     pub(crate) async fn collect(&self, old: &Function) {
-        let dropped: Vec<_> = old.all_versions().map(|version| version.package.clone()).collect();
-        let accounts = self.registry.all();
-        let versions = accounts.iter().flat_map(|account| account.functions.values()).flat_map(|f| f.all_versions());
-        let kept: Vec<_> = versions.map(|version| version.package.clone()).collect();
+        let dropped: Vec<_> = old.all_versions().map(|version| &version.package).collect();
+        let versions = self.registry.versions();
+        let kept: Vec<_> = versions.iter().map(|version| &version.package).collect();
         self.packages.collect(&dropped, &kept).await;
     }
 

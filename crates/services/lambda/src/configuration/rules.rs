@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use wire::Error;
 
 use super::Changes;
-use crate::error::{invalid, unsupported};
+use crate::error::invalid;
 use crate::registry::Version;
 
 /// The longest timeout, in seconds.
@@ -119,11 +119,6 @@ pub fn check(changes: &Changes) -> Result<(), Error> {
 
 /// Rules for members together.
 pub fn check_whole(version: &Version) -> Result<(), Error> {
-    if version.runtime.is_none() || version.handler.is_none() {
-        return Err(invalid(
-            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
-        ));
-    }
     let runtime = version.runtime.as_deref().unwrap_or_default();
     if version.snap_start == "PublishedVersions" && !takes_snapshots(runtime) {
         return Err(invalid(format!("{runtime} is not supported for SnapStart enabled functions.")));
@@ -147,7 +142,7 @@ fn check_runtime(runtime: &str) -> Result<(), Error> {
         )));
     }
     if runtime == "custom" {
-        return Err(unsupported("Kobel does not run functions of the runtime `custom`: use `provided.al2023`."));
+        return Err(invalid("Kobel does not run functions of the runtime `custom`: use `provided.al2023`."));
     }
     if !RUNTIMES.contains(&runtime) && !matches!(runtime, "java8.al2023" | "java11.al2023") {
         return Err(invalid(format!(

@@ -54,7 +54,7 @@ impl Specification {
 
 /// The ARN by which INIT_START names the runtime's version.
 pub(super) fn runtime_arn(version: &Version, runtime: &str) -> String {
-    let digest: String = Sha256::digest(runtime.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = wire::checksum::hex(&Sha256::digest(runtime.as_bytes()));
     let region = &version.scope.region;
     format!("arn:{}:lambda:{region}::runtime:{digest}", region.partition())
 }

@@ -9,7 +9,7 @@ use wire::{Call, Error};
 use crate::configuration::alias_configuration;
 use crate::error::{conflict, invalid, missing};
 use crate::page::page;
-use crate::registry::{Alias, Function, LATEST};
+use crate::registry::{Alias, Function, LATEST, not_found};
 use crate::service::{Lambda, check_revision};
 
 const PAGE_MAX: usize = 50;
@@ -46,7 +46,7 @@ fn additional(
 ) -> Result<Option<(String, f64)>, Error> {
     let known = |version: &str| match function.version_of(version) {
         Some(_) => Ok(()),
-        None => Err(missing(format!("Function not found: {}:{version}", function.arn))),
+        None => Err(not_found(&format!("{}:{version}", function.arn))),
     };
     known(version)?;
     let weights = routing.and_then(|routing| routing.additional_version_weights.as_ref());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use model_lambda::{CreateFunctionRequest, FunctionConfiguration};
 use wire::{Call, Error};
 
-use super::tags::TAGS_MAX;
+use super::tags::check_count;
 use super::versions::publish;
 use crate::code::Source;
 use crate::configuration::{Changes, Moment, check_whole, describe};
@@ -30,7 +30,7 @@ pub async fn create_function(
         return Err(exists());
     }
     check_dead_letter(&lambda.fabric, &name, changes.dead_letter_target.as_deref()).await?;
-    check_tags(input.tags.as_ref())?;
+    input.tags.as_ref().map_or(Ok(()), check_count)?;
     let architecture = architecture(input.architectures.as_deref())?;
     let archive = Source::of(input.code)?.fetch(&lambda.fabric, &name.scope, &call.trace).await?;
     let package = lambda.packages.store(archive).await.map_err(Error::from)?;
@@ -119,13 +119,6 @@ fn check_zip(input: &CreateFunctionRequest) -> Result<(), Error> {
         ));
     }
     Ok(())
-}
-
-fn check_tags(tags: Option<&BTreeMap<String, String>>) -> Result<(), Error> {
-    match tags {
-        Some(tags) if tags.len() > TAGS_MAX => Err(invalid("Number of tags exceeds resource tag limit.")),
-        _ => Ok(()),
-    }
 }
 
 /// There are no layers yet that a function could have.

@@ -73,7 +73,7 @@ async fn set(
     let changed = lambda.change(&name, |function| {
         let old = function.event_invoke_configs.get(&key);
         let base = match (merge, old) {
-            (true, None) => return Err(no_config(function, &key)),
+            (true, None) => return Err(no_config(&function.arn, &key)),
             (true, Some(old)) => EventInvokeConfig::clone(old),
             (false, _) => EventInvokeConfig::default(),
         };
@@ -147,8 +147,8 @@ pub async fn get(
 ) -> Result<FunctionEventInvokeConfig, Error> {
     let name = FunctionName::parse(&call.scope, &input.function_name, input.qualifier.as_deref())?;
     let key = name.qualifier.clone().unwrap_or_else(|| LATEST.to_owned());
-    let function = lambda.registry.function(&name.scope, &name.name).ok_or_else(|| no_config_of(&name.arn(), &key))?;
-    let config = function.event_invoke_configs.get(&key).ok_or_else(|| no_config(&function, &key))?;
+    let function = lambda.registry.function(&name.scope, &name.name).ok_or_else(|| no_config(&name.arn(), &key))?;
+    let config = function.event_invoke_configs.get(&key).ok_or_else(|| no_config(&function.arn, &key))?;
     Ok(shown(&function, &key, config))
 }
 
@@ -160,11 +160,11 @@ pub async fn delete(
     let name = FunctionName::parse(&call.scope, &input.function_name, input.qualifier.as_deref())?;
     let key = name.qualifier.clone().unwrap_or_else(|| LATEST.to_owned());
     if lambda.registry.function(&name.scope, &name.name).is_none() {
-        return Err(no_config_of(&name.arn(), &key));
+        return Err(no_config(&name.arn(), &key));
     }
     let changed = lambda.change(&name, |function| match function.event_invoke_configs.remove(&key) {
         Some(_) => Ok(()),
-        None => Err(no_config(function, &key)),
+        None => Err(no_config(&function.arn, &key)),
     });
     changed.await?;
     Ok(DeleteFunctionEventInvokeConfigOutput {})
@@ -184,11 +184,7 @@ pub async fn list(
     Ok(ListFunctionEventInvokeConfigsResponse { function_event_invoke_configs: Some(configs), next_marker })
 }
 
-fn no_config(function: &Function, key: &str) -> Error {
-    no_config_of(&function.arn, key)
-}
-
-fn no_config_of(arn: &str, key: &str) -> Error {
+fn no_config(arn: &str, key: &str) -> Error {
     missing(format!("The function {arn}:{key} doesn't have an EventInvokeConfig"))
 }
 

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use base::Arn;
 use fabric::SourceError;
 use model_lambda::{
-    CreateEventSourceMappingRequest, DeleteEventSourceMappingRequest, EventSourceMappingConfiguration, Filter,
-    FilterCriteria, GetEventSourceMappingRequest, ListEventSourceMappingsRequest, ListEventSourceMappingsResponse,
-    ScalingConfig, UpdateEventSourceMappingRequest,
+    CreateEventSourceMappingRequest, DeleteEventSourceMappingRequest, DestinationConfig,
+    EventSourceMappingConfiguration, Filter, FilterCriteria, GetEventSourceMappingRequest,
+    ListEventSourceMappingsRequest, ListEventSourceMappingsResponse, ScalingConfig, UpdateEventSourceMappingRequest,
 };
 use wire::{Call, Error, Reply};
 
@@ -30,7 +30,7 @@ pub async fn create(
     call: Call,
     input: CreateEventSourceMappingRequest,
 ) -> Result<Reply<EventSourceMappingConfiguration>, Error> {
-    refuse_streams(&input)?;
+    refuse_streams(input.destination_config.as_ref())?;
     let name = FunctionName::parse(&call.scope, &input.function_name, None)?;
     if lambda.registry.function(&name.scope, &name.name).is_none() {
         return Err(absent());
@@ -67,8 +67,8 @@ pub async fn create(
 }
 
 /// What only streams have.
-fn refuse_streams(input: &CreateEventSourceMappingRequest) -> Result<(), Error> {
-    match input.destination_config {
+fn refuse_streams(destinations: Option<&DestinationConfig>) -> Result<(), Error> {
+    match destinations {
         Some(_) => Err(invalid("Unsupported DestinationConfig parameter for given event source mapping type.")),
         None => Ok(()),
     }
@@ -171,9 +171,7 @@ pub async fn update(
     call: Call,
     input: UpdateEventSourceMappingRequest,
 ) -> Result<Reply<EventSourceMappingConfiguration>, Error> {
-    if input.destination_config.is_some() {
-        return Err(invalid("Unsupported DestinationConfig parameter for given event source mapping type."));
-    }
+    refuse_streams(input.destination_config.as_ref())?;
     let account = lambda.registry.account(&call.scope);
     let mut mapping = account.mappings.get(&input.uuid).map(|m| EventSourceMapping::clone(m)).ok_or_else(gone)?;
     if let Some(name) = &input.function_name {

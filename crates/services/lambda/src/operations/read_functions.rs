@@ -6,7 +6,6 @@ use model_lambda::{
 };
 use wire::{Call, Error};
 
-use super::digest;
 use crate::configuration::{Moment, describe};
 use crate::page::page;
 use crate::registry::{Function, FunctionName, LATEST, Version};
@@ -30,7 +29,7 @@ pub async fn get_function(
     let version = version(&name, &function)?;
     let location = FunctionCodeLocation {
         repository_type: Some("S3".into()),
-        location: Some(format!("{}/_kobel/code/{}", call.origin, digest(&version.package))),
+        location: Some(format!("{}/_kobel/code/{}", call.origin, version.package.digest())),
         ..FunctionCodeLocation::default()
     };
     let settings = &function.settings;

@@ -12,7 +12,7 @@ use crate::registry::{EventSourceMapping, FunctionName, FunctionSettings};
 use crate::service::Lambda;
 
 /// The most tags of a resource.
-pub(super) const TAGS_MAX: usize = 50;
+const TAGS_MAX: usize = 50;
 
 /// What has tags.
 enum Tagged {
@@ -35,6 +35,13 @@ fn tagged(call: &Call, text: &str) -> Result<Tagged, Error> {
     }
 }
 
+pub(super) fn check_count(tags: &BTreeMap<String, String>) -> Result<(), Error> {
+    match tags.len() {
+        count if count > TAGS_MAX => Err(invalid("Number of tags exceeds resource tag limit.")),
+        _ => Ok(()),
+    }
+}
+
 async fn change(
     lambda: &Lambda,
     call: &Call,
@@ -43,10 +50,7 @@ async fn change(
 ) -> Result<(), Error> {
     let checked = |tags: &mut BTreeMap<String, String>| {
         change(tags);
-        match tags.len() {
-            count if count > TAGS_MAX => Err(invalid("Number of tags exceeds resource tag limit.")),
-            _ => Ok(()),
-        }
+        check_count(tags)
     };
     match tagged(call, resource)? {
         Tagged::Function(name) => {

@@ -46,12 +46,12 @@ async fn what_nobody_refers_to_is_deleted_once_unused() {
     let new = packages.store(zip_of("new")).await.unwrap();
     let in_use = packages.unpacked(&old).await.unwrap();
 
-    packages.collect(std::slice::from_ref(&old), std::slice::from_ref(&new)).await;
+    packages.collect(&[&old], &[&new]).await;
     assert!(in_use.path().join("index.py").exists());
     assert!(packages.archive(&old).await.is_err());
 
     drop(in_use);
-    packages.collect(&[], std::slice::from_ref(&new)).await;
+    packages.collect(&[], &[&new]).await;
     assert_eq!(entries(&packages), 1);
     assert!(packages.unpacked(&new).await.is_ok());
 }

@@ -30,9 +30,6 @@ pub struct Function {
 pub struct FunctionSettings {
     /// Reserved concurrency; 0 throttles the function wholly.
     pub reserved_concurrency: Option<u32>,
-    /// Whether recursive loops run on: `RecursiveLoop` is `Allow`.
-    #[serde(default)]
-    pub recursion_allowed: bool,
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
     /// The newest published version's number; numbers are never used again.

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
 use base::{Scope, Timestamp};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 /// The version that changes: the code and configuration as they are now.
@@ -101,9 +103,12 @@ impl Version {
     pub fn qualified_arn(&self) -> String {
         format!("{}:{}", self.arn, self.version)
     }
+}
 
-    pub fn is_latest(&self) -> bool {
-        self.version == LATEST
+impl Package {
+    /// The archive's SHA-256 in hexadecimal, as folders and links have it.
+    pub fn digest(&self) -> String {
+        wire::checksum::hex(&STANDARD.decode(&self.sha256).unwrap_or_default())
     }
 }
 

@@ -29,15 +29,7 @@ pub(super) async fn create(caller: &Caller<'_>, properties: &Map<String, Value>)
     }
 }
 
-pub(super) async fn update(
-    caller: &Caller<'_>,
-    _arn: &str,
-    properties: &Map<String, Value>,
-) -> Result<Resource, ProviderError> {
-    put(caller, properties).await
-}
-
-async fn put(caller: &Caller<'_>, properties: &Map<String, Value>) -> Result<Resource, ProviderError> {
+pub(super) async fn put(caller: &Caller<'_>, properties: &Map<String, Value>) -> Result<Resource, ProviderError> {
     let request = UpdateAliasRequest {
         function_name: required(properties, "FunctionName")?,
         name: required(properties, "Name")?,

@@ -79,7 +79,7 @@ pub(super) async fn create(caller: &Caller<'_>, properties: &Map<String, Value>)
         created => drop(created?),
     }
     reserve(caller, &name, properties).await?;
-    resource(caller, &name).await
+    Ok(resource(caller, &name))
 }
 
 pub(super) async fn update(
@@ -113,7 +113,7 @@ pub(super) async fn update(
         }
         caller.call::<TagResource>(TagResourceRequest { resource: arn, tags: all_tags(caller, new) }).await?;
     }
-    resource(caller, name).await
+    Ok(resource(caller, name))
 }
 
 pub(super) async fn delete(caller: &Caller<'_>, name: &str) -> Result<(), Error> {
@@ -121,9 +121,9 @@ pub(super) async fn delete(caller: &Caller<'_>, name: &str) -> Result<(), Error>
     caller.call::<DeleteFunction>(request).await.map(drop)
 }
 
-async fn resource(caller: &Caller<'_>, name: &str) -> Result<Resource, ProviderError> {
+fn resource(caller: &Caller<'_>, name: &str) -> Resource {
     let arn = caller.context.scope.arn("lambda", &format!("function:{name}"));
-    Ok(Resource::new(name).with("Arn", arn))
+    Resource::new(name).with("Arn", arn)
 }
 
 async fn is_own(caller: &Caller<'_>, name: &str) -> Result<bool, ProviderError> {
