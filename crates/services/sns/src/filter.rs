@@ -59,10 +59,11 @@ impl Filter {
         if self.keys.is_empty() {
             return true;
         }
-        let values: Map<String, Value> = match (self.body, serde_json::from_str(message)) {
-            (true, Ok(Value::Object(body))) => body,
-            (true, _) => return false,
-            (false, _) => attributes.iter().filter_map(|(name, a)| Some((name.clone(), a.filter_value()?))).collect(),
+        let values: Map<String, Value> = if self.body {
+            let Ok(Value::Object(body)) = serde_json::from_str(message) else { return false };
+            body
+        } else {
+            attributes.iter().filter_map(|(name, a)| Some((name.clone(), a.filter_value()?))).collect()
         };
         self.keys.iter().all(|(key, conditions)| {
             let value = values.get(key);

@@ -50,7 +50,7 @@ impl Sns {
         self.topics_of(&parsed.scope(&call.scope)).await
     }
 
-    /// Sends messages to all that want them, in one batch.
+    /// Sends messages to all that want them, in one batch: all, or none where the topic is gone or one is too large.
     pub(crate) async fn publish(
         &self,
         cell: &Cell<Topics>,
@@ -61,14 +61,18 @@ impl Sns {
         trace: &base::Trace,
     ) -> Result<(), Error> {
         let published = cell.apply(|topics, tx| {
+            let fits = topics.topic(topic).and_then(|topic| messages.iter().try_for_each(|m| m.check_size(topic)));
+            if fits.is_err() {
+                return Ok::<_, cell::Error>(fits);
+            }
             for message in messages {
                 let deliveries = topics
                     .subscriptions_of(topic)
                     .filter_map(|subscription| message.deliver(&self.fabric, scope, subscription, origin, trace));
                 deliveries.for_each(|delivery| tx.send(delivery.message()));
             }
-            Ok::<_, cell::Error>(())
+            Ok(Ok(()))
         });
-        published.await.map_err(Error::internal)
+        published.await.map_err(Error::internal)?
     }
 }
