@@ -28,7 +28,8 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// Walks the rows below `base` in the order of their keys; what a delimiter rolls up is skipped at once.
+/// Walks the rows below `base` in the order of their keys; what a delimiter rolls up is read no further
+/// than the chunk in which it begins.
 pub async fn list(fabric: &Fabric, base: &[u8], query: &Query<'_>) -> Result<Page, Error> {
     let mut page = Page::default();
     let mut last: Option<String> = None;
@@ -43,6 +44,9 @@ pub async fn list(fabric: &Fabric, base: &[u8], query: &Query<'_>) -> Result<Pag
         let whole = rows.len() < CHUNK_ROWS;
         for (row, value) in rows {
             let key = String::from_utf8(row[base.len()..].to_vec()).map_err(error::internal)?;
+            if page.common_prefixes.last().is_some_and(|common| key.starts_with(common.as_str())) {
+                continue;
+            }
             if page.contents.len() + page.common_prefixes.len() == query.max {
                 page.next = last;
                 break 'chunks;
@@ -54,7 +58,7 @@ pub async fn list(fabric: &Fabric, base: &[u8], query: &Query<'_>) -> Result<Pag
                     Some(after) => from = after,
                     None => break 'chunks,
                 }
-                continue 'chunks;
+                continue;
             }
             from = [key.as_bytes(), b"\0"].concat();
             last = Some(key.clone());
