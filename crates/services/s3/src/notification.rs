@@ -162,10 +162,13 @@ fn host_id(request_id: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(format!("kobel-{request_id}"))
 }
 
+/// What is encoded in a key, in events and listings.
+pub(crate) const KEY_ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*');
+
 /// A key as events carry it: encoded like a form, with `/` kept and a space as `+`.
 pub fn encode_key(key: &str) -> String {
-    const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*');
-    utf8_percent_encode(key, ENCODED).to_string().replace("%20", "+")
+    utf8_percent_encode(key, KEY_ENCODED).to_string().replace("%20", "+")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use md5::{Digest, Md5};
 use sha2::Sha256;
+use wire::checksum::hex;
 
 use crate::message::Attribute;
 
@@ -43,12 +44,6 @@ pub(crate) fn short<const N: usize>(texts: [&str; N]) -> u128 {
 fn text(digest: &mut Md5, bytes: &[u8]) {
     digest.update(u32::try_from(bytes.len()).expect("a message has less than 4 GiB").to_be_bytes());
     digest.update(bytes);
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    digits.map(char::from).collect()
 }
 
 #[cfg(test)]

@@ -204,7 +204,7 @@ fn check_attribute(name: &str, attribute: &Attribute) -> Result<(), Error> {
     }
 }
 
-fn is_id(id: &str) -> bool {
+pub(crate) fn is_id(id: &str) -> bool {
     (1..=ID_LENGTH_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
 }
 

@@ -12,8 +12,8 @@ use crate::error;
 use crate::groups::{Group, Groups};
 use crate::service::{Logs, group_of_arn};
 
-const RETENTION_DAYS: [i32; 23] =
-    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, 0];
+const RETENTION_DAYS: [i32; 22] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
 pub async fn create_log_group(
     logs: Arc<Logs>,
@@ -125,7 +125,7 @@ pub async fn put_retention_policy(
 
 /// Only some numbers of days may be chosen.
 pub(crate) fn check_retention(days: i32) -> Result<(), Error> {
-    if days != 0 && RETENTION_DAYS.contains(&days) {
+    if RETENTION_DAYS.contains(&days) {
         return Ok(());
     }
     let message = format!(

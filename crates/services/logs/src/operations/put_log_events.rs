@@ -26,15 +26,16 @@ pub async fn put_log_events(
     let cell = logs.groups(&call).await?;
     let put = cell.apply(|groups, tx| {
         let (group, stream) = match groups.stream(&input.log_group_name, &input.log_stream_name) {
-            Ok((group, stream)) => (group.clone(), stream.clone()),
+            Ok((group, stream)) => (group, stream.clone()),
             Err(missing) => return Ok::<_, cell::Error>(Err(missing)),
         };
+        let prefix = chunks(group, &stream);
         let (events, rejected) = accept(input.log_events, now_ms, group.retention_days);
         if let (Some(first), Some(last)) = (events.first().map(|e| e.0), events.last().map(|e| e.0)) {
             let number = groups.next_number(tx);
             let bytes: usize = events.iter().map(|(_, message)| message.len() + EVENT_OVERHEAD_BYTES).sum();
             let chunk = Chunk { ingested_ms: now_ms, events };
-            tx.put(format!("{}{}", chunks(&group, &stream), row(first, number)), chunk.encode());
+            tx.put(format!("{prefix}{}", row(first, number)), chunk.encode());
             let changed = Stream {
                 first_event_ms: Some(stream.first_event_ms.map_or(first, |ms| ms.min(first))),
                 last_event_ms: Some(stream.last_event_ms.map_or(last, |ms| ms.max(last))),

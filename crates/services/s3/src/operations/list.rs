@@ -6,13 +6,14 @@ use model_s3::{
     CommonPrefix, ListObjectsOutput, ListObjectsRequest, ListObjectsV2Output, ListObjectsV2Request,
     Object as ObjectEntry,
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use wire::{Call, Error};
 
 use super::buckets::owner;
 use super::head::{signed, storage_class};
 use crate::error;
 use crate::list::{Page, Query, list};
+use crate::notification::KEY_ENCODED;
 use crate::object::Head;
 use crate::service::S3;
 
@@ -101,7 +102,6 @@ fn max_keys(asked: Option<i32>) -> Result<i32, Error> {
 
 /// How names are written: as they are, or URL-encoded.
 pub fn encoder(encoding: Option<&str>) -> Result<impl Fn(&str) -> String + use<>, Error> {
-    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*');
     let url = match encoding {
         None => false,
         Some("url") => true,
@@ -113,7 +113,7 @@ pub fn encoder(encoding: Option<&str>) -> Result<impl Fn(&str) -> String + use<>
             ));
         }
     };
-    Ok(move |text: &str| if url { utf8_percent_encode(text, KEPT).to_string() } else { text.to_owned() })
+    Ok(move |text: &str| if url { utf8_percent_encode(text, KEY_ENCODED).to_string() } else { text.to_owned() })
 }
 
 fn contents(page: &Page, text: &impl Fn(&str) -> String, owner: Option<model_s3::Owner>) -> Vec<ObjectEntry> {

@@ -7,13 +7,13 @@ use wire::{Call, Error};
 
 use crate::error;
 use crate::queue::Want;
+use crate::sending::is_id;
 use crate::service::Sqs;
 use crate::shown::{Names, message};
 
 const MESSAGES: RangeInclusive<i32> = 1..=10;
 const WAIT_S: RangeInclusive<i32> = 0..=20;
 const VISIBILITY_S: RangeInclusive<i32> = 0..=43_200;
-const ATTEMPT_LENGTH: RangeInclusive<usize> = 1..=128;
 
 pub(crate) async fn receive_message(
     sqs: Arc<Sqs>,
@@ -32,7 +32,7 @@ pub(crate) async fn receive_message(
     let fifo = queue.name.is_fifo();
     match &input.receive_request_attempt_id {
         Some(id) if !fifo => return Err(error::not_for_this_type(id, "ReceiveRequestAttemptId")),
-        Some(id) if !ATTEMPT_LENGTH.contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_graphic()) => {
+        Some(id) if !is_id(id) => {
             return Err(error::invalid_id(id, "ReceiveRequestAttemptId"));
         }
         _ => {}
