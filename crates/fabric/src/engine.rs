@@ -77,11 +77,7 @@ impl Deliveries {
     pub async fn accept(&self, deliveries: Vec<Delivery>) -> Result<(), store::Error> {
         let _busy = self.inner.clock.busy();
         let messages: Vec<_> = deliveries.iter().map(Delivery::message).collect();
-        let mut batch = self.inner.batch();
-        for message in &messages {
-            batch.put(message.key.clone(), message.value.clone());
-        }
-        self.inner.commit(batch, &messages).await?;
+        self.inner.commit(self.inner.batch(), &messages).await?;
         self.inner.committed(messages);
         Ok(())
     }
@@ -143,7 +139,7 @@ impl Inner {
             let Some((key, _)) = first.into_iter().next() else { return Ok(()) };
             let prefix = state::prefix(&key).to_vec();
             let (rows, whole) = self.read_lane(prefix.clone(), end_of(&prefix)).await?;
-            self.lock().restore(&prefix, rows, whole);
+            self.lock().end_reading(&prefix, rows, whole);
             from = end_of(&prefix);
         }
     }
@@ -293,16 +289,16 @@ impl Inner {
         let messages: Vec<_> = settled.next.iter().map(Delivery::message).collect();
         let mut batch = self.batch();
         batch.delete(key.to_vec());
-        for message in &messages {
-            batch.put(message.key.clone(), message.value.clone());
-        }
         self.commit(batch, &messages).await?;
         Ok(messages)
     }
 
-    /// Commits a batch with the rows of `messages`. Where that fails, rows may be there all the same, because only
+    /// Commits a batch together with the rows of `messages`. Where that fails, rows may be there all the same, because only
     /// the answer was lost: they are looked for when due, and one that is not there is forgotten.
-    async fn commit(&self, batch: Batch, messages: &[cell::Message]) -> Result<(), store::Error> {
+    async fn commit(&self, mut batch: Batch, messages: &[cell::Message]) -> Result<(), store::Error> {
+        for message in messages {
+            batch.put(message.key.clone(), message.value.clone());
+        }
         let committed = self.store.commit(batch).await;
         if committed.is_err() {
             let mut state = self.lock();
@@ -327,13 +323,9 @@ impl Inner {
     }
 }
 
-/// The first key after all that begin with `prefix`, which must not end in 0xFF.
+/// The first key after all that begin with `prefix`: a lane's, or that of all lanes.
 fn end_of(prefix: &[u8]) -> Vec<u8> {
-    let mut end = prefix.to_vec();
-    if let Some(last) = end.last_mut() {
-        *last += 1;
-    }
-    end
+    Range::end_of_prefix(prefix).expect("keys of deliveries begin with a letter")
 }
 
 #[cfg(test)]

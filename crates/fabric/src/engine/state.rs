@@ -34,11 +34,6 @@ impl State {
         self.change(&prefix, |lane| lane.add(key, waiting));
     }
 
-    /// Takes the rows with which a lane begins after a start.
-    pub(super) fn restore(&mut self, prefix: &[u8], rows: Vec<(Vec<u8>, Waiting)>, whole: bool) {
-        self.change(prefix, |lane| lane.end_reading(rows, whole));
-    }
-
     /// Takes what is due and has room.
     pub(super) fn take_due(&mut self, now: Timestamp, at_once_max: impl Fn(&str) -> usize) -> Vec<Run> {
         let mut runs = Vec::new();
@@ -82,6 +77,7 @@ impl State {
         self.lanes.iter_mut().filter_map(reading).collect()
     }
 
+    /// Takes further rows of a lane, or those with which it begins after a start.
     pub(super) fn end_reading(&mut self, prefix: &[u8], rows: Vec<(Vec<u8>, Waiting)>, whole: bool) {
         self.change(prefix, |lane| lane.end_reading(rows, whole));
     }
