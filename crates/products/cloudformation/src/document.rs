@@ -46,26 +46,25 @@ impl From<DocumentError> for wire::Error {
 }
 
 impl Document {
-    /// Reads a template and checks its form and names.
-    pub fn read(
-        original: String,
+    /// Applies the transform that the template declares, and checks its names.
+    pub fn transformed(
+        mut self,
         parameters: &BTreeMap<String, String>,
         region: &str,
     ) -> Result<Document, DocumentError> {
-        let mut document = Document::glance(original)?;
-        refuse_transforms(&document.declared_transforms)?;
-        if document.declared_transforms.iter().any(|name| name == SAM) {
+        refuse_transforms(&self.declared_transforms)?;
+        if self.declared_transforms.iter().any(|name| name == SAM) {
             let parameters = parameters.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
             let context = sam::Context { parameters, region: region.to_owned() };
             let failed = |errors: Vec<sam::TransformError>| {
                 DocumentError::Transform(format!("Transform {SAM} failed with: {}", sam::document_message(&errors)))
             };
-            document.processed = sam::transform(&document.processed, &context).map_err(failed)?;
-            document.template = Template::from_json(&document.processed)?;
-            document.was_transformed = true;
+            self.processed = sam::transform(&self.processed, &context).map_err(failed)?;
+            self.template = Template::from_json(&self.processed)?;
+            self.was_transformed = true;
         }
-        document.template.check_references()?;
-        Ok(document)
+        self.template.check_references()?;
+        Ok(self)
     }
 
     /// Reads a template without its transform: for what it declares.

@@ -55,7 +55,7 @@ impl CloudFormation {
         if !glance.declared_transforms.is_empty() && !request.allows_transform && !has("CAPABILITY_AUTO_EXPAND") {
             return Err(capabilities_lacking(&["CAPABILITY_AUTO_EXPAND"]).into());
         }
-        let document = Document::read(glance.original, &supplied, stack.scope.region.as_str())?;
+        let document = glance.transformed(&supplied, stack.scope.region.as_str())?;
         let needed = document.capabilities();
         let is_given = |name: &&str| has(name) || (*name == "CAPABILITY_IAM" && has("CAPABILITY_NAMED_IAM"));
         if !needed.iter().all(is_given) {

@@ -2,7 +2,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base::{Account, Region, Scope};
 use cell::{Cell, Family};
-use fabric::Fabric;
+use fabric::{Change, Fabric};
+use serde_json::{Map, Value};
 use store::Range;
 use tokio::sync::broadcast;
 
@@ -25,6 +26,14 @@ pub struct CloudFormation {
 }
 
 impl CloudFormation {
+    /// What changing a resource's properties takes, as its provider says.
+    pub(crate) fn judge(&self, resource_type: &str, old: &Map<String, Value>, new: &Map<String, Value>) -> Change {
+        match self.fabric.plugs.provider(resource_type) {
+            Some(provider) => provider.change(resource_type, old, new),
+            None => Change::between(old, new, &[]),
+        }
+    }
+
     /// Loads the stacks and finds the operations that a crash interrupted; [`CloudFormation::resume`] carries them
     /// on.
     ///

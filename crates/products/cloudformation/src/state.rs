@@ -104,7 +104,13 @@ impl Stacks {
         Ok(stack.change_sets.values().find(|one| one.facts.name == name).map(|change_set| (stack, change_set)))
     }
 
-    /// What the account's stacks export: name, value, the exporting stack's id.
+    /// What all stacks but `uuid` export: values by name.
+    pub fn exports_of_others(&self, uuid: &str) -> BTreeMap<String, String> {
+        let others = self.exports().filter(|(_, _, exporter)| exporter.facts.uuid != uuid);
+        others.map(|(name, value, _)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// What the account's stacks export: name, value, the exporting stack.
     pub fn exports(&self) -> impl Iterator<Item = (&str, &str, &Stack)> {
         self.stacks.values().filter(|stack| !stack.is_deleted()).flat_map(|stack| {
             let exported = |output: &'_ crate::stack::Output| output.export.is_some();

@@ -106,9 +106,7 @@ impl CloudFormation {
             .cell
             .read(|stacks| {
                 let stack = stacks.stacks.get(&task.uuid)?;
-                let others = stacks.exports().filter(|(_, _, exporter)| exporter.facts.uuid != task.uuid);
-                let exports = others.map(|(name, value, _)| (name.to_owned(), value.to_owned())).collect();
-                Some((stack.goal.clone()?, exports))
+                Some((stack.goal.clone()?, stacks.exports_of_others(&task.uuid)))
             })
             .await?
             .expect("a deployment has a goal");
@@ -170,11 +168,7 @@ impl CloudFormation {
         if let Some((resource, change)) = existing.and_then(|resource| Some((resource, resource.change.as_ref()?))) {
             return (again(resource, change), Told::new());
         }
-        let provider = self.fabric.plugs.provider(&resource_type);
-        let judge = |old: &Map<String, Value>, new: &Map<String, Value>| match &provider {
-            Some(provider) => provider.change(&resource_type, old, new),
-            None => fabric::Change::between(old, new, &[]),
-        };
+        let judge = |old: &Map<String, Value>, new: &Map<String, Value>| self.judge(&resource_type, old, new);
         let action = plan::decide(existing, &resource_type, &properties, &noted, judge);
         let before = existing.filter(|existing| existing.exists()).map(|existing| existing.deployed.clone());
         match (action, before) {

@@ -162,10 +162,8 @@ fn settle(stack: &mut Stack, tx: &mut Tx<'_>, outputs: Vec<Output>, imports: BTr
     stack.save_goal(tx);
     stack.facts.outputs = outputs;
     stack.facts.imports = imports;
-    for resource in stack.resources.values_mut() {
-        resource.change = None;
-    }
-    let ids: Vec<String> = stack.resources.keys().cloned().collect();
+    let resources = stack.resources.iter_mut();
+    let ids: Vec<String> = resources.filter_map(|(id, resource)| resource.change.take().map(|_| id.clone())).collect();
     ids.iter().for_each(|id| stack.save_resource(tx, id));
 }
 
@@ -224,10 +222,8 @@ fn shown(stacks: &Stacks, uuid: &str, task: &Task) -> Result<Shown, String> {
     let prepared = Prepared::new(goal, &task.scope, &task.stack_id, &task.stack_name).map_err(|e| e.to_string())?;
     let known: BTreeMap<_, _> =
         stack.resources.iter().map(|(id, resource)| (id.clone(), resource.deployed.known())).collect();
-    let others = stacks.exports().filter(|(_, _, exporter)| exporter.facts.uuid != uuid);
-    let exports: BTreeMap<String, String> =
-        others.map(|(name, value, _)| (name.to_owned(), value.to_owned())).collect();
-    let (outputs, mut imports) = outputs(&prepared, &known, &exports).map_err(|error| error.message)?;
+    let (outputs, mut imports) =
+        outputs(&prepared, &known, &stacks.exports_of_others(uuid)).map_err(|error| error.message)?;
     let names: BTreeSet<&String> = prepared.resources().map(|(id, _)| id).collect();
     let wanted = stack.resources.iter().filter(|(id, _)| names.contains(id));
     imports.extend(wanted.flat_map(|(_, resource)| resource.deployed.noted.imports.iter().cloned()));

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::Scope;
@@ -95,13 +94,8 @@ impl CloudFormation {
         scope: &Scope,
     ) -> Result<Changes, Error> {
         let prepared = Prepared::new(goal, scope, &stack.facts.id, &stack.facts.name)?;
-        let others = stacks.exports().filter(|(_, _, exporter)| exporter.facts.uuid != stack.facts.uuid);
-        let exports: BTreeMap<String, String> =
-            others.map(|(name, value, _)| (name.to_owned(), value.to_owned())).collect();
-        let judge = |resource_type: &str, old: &_, new: &_| match self.fabric.plugs.provider(resource_type) {
-            Some(provider) => provider.change(resource_type, old, new),
-            None => fabric::Change::between(old, new, &[]),
-        };
+        let exports = stacks.exports_of_others(&stack.facts.uuid);
+        let judge = |resource_type: &str, old: &_, new: &_| self.judge(resource_type, old, new);
         let mut changes = compare(&prepared, &stack.resources, &stack.facts.outputs, &exports, &judge)?;
         changes.are_tags_changed = stack
             .current
