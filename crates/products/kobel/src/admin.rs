@@ -80,7 +80,7 @@ fn events(admin: Admin, fabric: &Fabric) -> Admin {
         async move {
             if request.query.contains_key("follow") {
                 let events = fabric.journal.follow();
-                return lines(events, |event: &Arc<Event>| Some(event.to_json()));
+                return lines(events, |event: &Arc<Event>| event.to_json());
             }
             let found = tokio::task::spawn_blocking(move || find_events(&fabric, &request)).await;
             match found.unwrap_or_else(|panic| Err(panic.to_string())) {
@@ -146,7 +146,7 @@ fn follow(admin: Admin, lambda: &Arc<Lambda>, cloudformation: &Arc<CloudFormatio
                 // What came before the first line followed can be read from the log once this is answered.
                 logs.flush().await;
                 lines(followed, |line| {
-                    Some(json!({
+                    json!({
                         "function": line.function,
                         "version": line.version,
                         "group": line.log_group,
@@ -155,7 +155,7 @@ fn follow(admin: Admin, lambda: &Arc<Lambda>, cloudformation: &Arc<CloudFormatio
                         "request_id": line.request_id,
                         "platform": line.platform,
                         "message": line.message,
-                    }))
+                    })
                 })
             }
         })
@@ -163,7 +163,7 @@ fn follow(admin: Admin, lambda: &Arc<Lambda>, cloudformation: &Arc<CloudFormatio
             let followed = cloudformation.follow();
             async move {
                 lines(followed, |event| {
-                    Some(json!({
+                    json!({
                         "StackName": event.stack_name,
                         "StackId": event.stack_id,
                         "LogicalResourceId": event.logical_id,
@@ -172,7 +172,7 @@ fn follow(admin: Admin, lambda: &Arc<Lambda>, cloudformation: &Arc<CloudFormatio
                         "ResourceStatus": event.status,
                         "ResourceStatusReason": event.reason,
                         "Timestamp": event.at.iso8601(),
-                    }))
+                    })
                 })
             }
         })
@@ -227,7 +227,7 @@ fn sample_json(sample: &fabric::Sample) -> Value {
 /// Sends what is broadcast until nobody reads any more.
 fn lines<T: Clone + Send + 'static>(
     mut followed: broadcast::Receiver<T>,
-    show: impl Fn(&T) -> Option<Value> + Send + Sync + 'static,
+    show: impl Fn(&T) -> Value + Send + Sync + 'static,
 ) -> AdminResponse {
     let (lines, response) = AdminResponse::lines();
     tokio::spawn(async move {
@@ -243,21 +243,15 @@ fn lines<T: Clone + Send + 'static>(
 async fn next<T: Clone>(
     followed: &mut broadcast::Receiver<T>,
     lines: &Lines,
-    show: &impl Fn(&T) -> Option<Value>,
+    show: &impl Fn(&T) -> Value,
 ) -> Option<Value> {
-    loop {
-        let received = tokio::select! {
-            received = followed.recv() => received,
-            () = lines.closed() => return None,
-        };
-        match received {
-            Ok(value) => {
-                if let Some(line) = show(&value) {
-                    return Some(line);
-                }
-            }
-            Err(RecvError::Lagged(missed)) => return Some(json!({ "missed": missed })),
-            Err(RecvError::Closed) => return None,
-        }
+    let received = tokio::select! {
+        received = followed.recv() => received,
+        () = lines.closed() => return None,
+    };
+    match received {
+        Ok(value) => Some(show(&value)),
+        Err(RecvError::Lagged(missed)) => Some(json!({ "missed": missed })),
+        Err(RecvError::Closed) => None,
     }
 }

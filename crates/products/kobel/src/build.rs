@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use fingerprint::{Fingerprint, fingerprint, is_executable, is_residue};
+pub use fingerprint::{is_executable, is_residue};
 pub use tool::ToolError;
 
 /// What is to be built.
@@ -25,16 +25,6 @@ pub struct Source {
     pub code: PathBuf,
     /// The runtime's identifier, `python3.12`.
     pub runtime: String,
-}
-
-/// What a function's package is made from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Built {
-    /// The folder whose contents become the package, or a finished archive.
-    pub path: PathBuf,
-    pub fingerprint: Fingerprint,
-    /// False where the result was there already or there was nothing to do.
-    pub fresh: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -58,16 +48,15 @@ pub struct Workshop {
 
 /// How a folder becomes a package.
 enum Recipe {
-    /// It is one.
-    AsIs,
     Python,
     Nodejs,
     Java,
 }
 
 impl Workshop {
-    /// Builds `source`; tells `progress` what it is about to do, if it does anything.
-    pub fn build(&self, source: &Source, progress: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
+    /// Builds `source`; tells `progress` what it is about to do, if it does anything. Gives the folder whose contents
+    /// become the package, or a finished archive.
+    pub fn build(&self, source: &Source, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
         let Source { function, code, runtime } = source;
         let io = |path: &Path| {
             let path = path.to_owned();
@@ -76,23 +65,19 @@ impl Workshop {
         if !code.exists() {
             return Err(BuildError::Missing { function: function.clone(), path: code.clone() });
         }
-        let fingerprint = fingerprint(code, runtime).map_err(io(code))?;
-        let (recipe, what) = recipe(code, runtime);
-        if matches!(recipe, Recipe::AsIs) {
-            return Ok(Built { path: code.clone(), fingerprint, fresh: false });
-        }
-        let finished = self.folder.join(fingerprint.as_str());
+        let Some((recipe, what)) = recipe(code, runtime) else { return Ok(code.clone()) };
+        let fingerprint = fingerprint::fingerprint(code, runtime).map_err(io(code))?;
+        let finished = self.folder.join(&fingerprint);
         if finished.is_dir() {
-            return Ok(Built { path: finished, fingerprint, fresh: false });
+            return Ok(finished);
         }
         progress(&what);
-        let draft = self.folder.join(format!("{}.draft", fingerprint.as_str()));
+        let draft = self.folder.join(format!("{fingerprint}.draft"));
         if draft.exists() {
             fs::remove_dir_all(&draft).map_err(io(&draft))?;
         }
         fs::create_dir_all(&draft).map_err(io(&draft))?;
         let made = match recipe {
-            Recipe::AsIs => Ok(()),
             Recipe::Python => python::build(code, &draft, runtime),
             Recipe::Nodejs => nodejs::build(code, &draft),
             Recipe::Java => (self.java_interfaces)()
@@ -101,28 +86,28 @@ impl Workshop {
         };
         made.map_err(|source| BuildError::Tool { function: function.clone(), source })?;
         fs::rename(&draft, &finished).map_err(io(&finished))?;
-        Ok(Built { path: finished, fingerprint, fresh: true })
+        Ok(finished)
     }
 }
 
-/// How to build `code`, and a line that says so.
-fn recipe(code: &Path, runtime: &str) -> (Recipe, String) {
+/// How to build `code`, and a line that says so; `None` where it is a package as it is.
+fn recipe(code: &Path, runtime: &str) -> Option<(Recipe, String)> {
     if code.is_file() {
-        return (Recipe::AsIs, String::new());
+        return None;
     }
     let has = |name: &str| code.join(name).exists();
     match runtime {
         _ if runtime.starts_with("python") && python::needs_build(code) => {
-            (Recipe::Python, "pip install -r requirements.txt".into())
+            Some((Recipe::Python, "pip install -r requirements.txt".into()))
         }
         _ if runtime.starts_with("nodejs") && nodejs::needs_build(code) => {
             let command = if has("package-lock.json") { "npm ci" } else { "npm install" };
-            (Recipe::Nodejs, command.into())
+            Some((Recipe::Nodejs, command.into()))
         }
         _ if runtime.starts_with("java") => match java::sources(code) {
-            sources if sources.is_empty() => (Recipe::AsIs, String::new()),
-            sources => (Recipe::Java, format!("javac ({} files)", sources.len())),
+            sources if sources.is_empty() => None,
+            sources => Some((Recipe::Java, format!("javac ({} files)", sources.len()))),
         },
-        _ => (Recipe::AsIs, String::new()),
+        _ => None,
     }
 }

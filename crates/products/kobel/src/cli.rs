@@ -118,6 +118,16 @@ pub enum Isolation {
     Process,
 }
 
+impl From<Isolation> for sandbox::Isolation {
+    fn from(isolation: Isolation) -> sandbox::Isolation {
+        match isolation {
+            Isolation::Auto => sandbox::Isolation::Auto,
+            Isolation::Namespaces => sandbox::Isolation::Namespaces,
+            Isolation::Process => sandbox::Isolation::Process,
+        }
+    }
+}
+
 /// Which template, as which stack.
 #[derive(Debug, Clone, Args)]
 pub struct Stack {

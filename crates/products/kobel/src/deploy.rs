@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use wire::checksum::hex;
 
 pub use source::{SourceError, TemplateFile, find_template};
 pub use stack::{Outcome, delete_named};
 
-use crate::build::{BuildError, Built, Source, Workshop};
+use crate::build::{BuildError, Source, Workshop};
 use crate::client::{self, Client};
 use crate::{cli, package, print};
 
@@ -70,7 +71,7 @@ impl Deployment {
     }
 
     /// Builds side by side: each build is a process of its own.
-    async fn build_all(&self, sources: Vec<Source>) -> Result<Vec<(Source, Built)>, Error> {
+    async fn build_all(&self, sources: Vec<Source>) -> Result<Vec<(Source, PathBuf)>, Error> {
         let tasks: Vec<_> = sources
             .into_iter()
             .map(|source| {
@@ -94,22 +95,21 @@ impl Deployment {
     }
 
     /// Uploads a package under its hash, unless it is there.
-    async fn upload(&self, bucket: &str, built: &Built) -> Result<String, Error> {
-        let failed = |source| Error::Package { path: built.path.clone(), source };
-        let bytes = match built.path.is_file() {
-            true => std::fs::read(&built.path).map_err(failed)?,
-            false => package::package(&built.path).map_err(failed)?,
+    async fn upload(&self, bucket: &str, built: &Path) -> Result<String, Error> {
+        let failed = |source| Error::Package { path: built.to_owned(), source };
+        let bytes = match built.is_file() {
+            true => std::fs::read(built).map_err(failed)?,
+            false => package::package(built).map_err(failed)?,
         };
-        let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let key = format!("{hash}.zip");
-        self.put_once(bucket, &key, Bytes::from(bytes)).await?;
-        Ok(key)
+        self.put_once(bucket, "zip", Bytes::from(bytes)).await
     }
 
-    async fn put_once(&self, bucket: &str, key: &str, bytes: Bytes) -> Result<(), Error> {
+    /// Puts an object under its hash, unless it is there; gives its key.
+    async fn put_once(&self, bucket: &str, extension: &str, bytes: Bytes) -> Result<String, Error> {
+        let key = format!("{}.{extension}", hex(&Sha256::digest(&bytes)));
         let head = json!({ "Bucket": bucket, "Key": key });
         match self.client.call("s3", "HeadObject", head).await {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(key),
             Err(error) if error.is("NoSuchBucket") => {
                 let configuration =
                     (self.region != base::Region::DEFAULT).then(|| json!({ "LocationConstraint": self.region }));
@@ -122,7 +122,8 @@ impl Deployment {
             Err(error) if error.is("NoSuchKey") => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(self.client.put_object(bucket, key, bytes).await?)
+        self.client.put_object(bucket, &key, bytes).await?;
+        Ok(key)
     }
 }
 

@@ -174,11 +174,7 @@ fn open_sandbox(
             (_, Err(error)) => tracing::warn!(%error, "a function's connection could not be served"),
         }
     });
-    let isolation = match options.isolation {
-        cli::Isolation::Auto => sandbox::Isolation::Auto,
-        cli::Isolation::Namespaces => sandbox::Isolation::Namespaces,
-        cli::Isolation::Process => sandbox::Isolation::Process,
-    };
+    let isolation = options.isolation.into();
     let config = sandbox::Config { isolation, ..sandbox::Config::new(data.join("sandbox"), port, connections) };
     Ok(Sandbox::open(config)?)
 }

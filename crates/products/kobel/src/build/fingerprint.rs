@@ -4,19 +4,10 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
+use wire::checksum::hex;
 
-/// The SHA-256 of all that a build depends on, in hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprint(String);
-
-impl Fingerprint {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Of every file below `code` (its path, whether it may be executed, its contents), and the runtime.
-pub fn fingerprint(code: &Path, runtime: &str) -> io::Result<Fingerprint> {
+/// The SHA-256 of all that a build depends on, in hexadecimal: of every file below `code` (its path, whether it may be executed, its contents), and the runtime.
+pub fn fingerprint(code: &Path, runtime: &str) -> io::Result<String> {
     let mut hash = Sha256::new();
     hash.update(env!("CARGO_PKG_VERSION"));
     hash.update([0]);
@@ -38,7 +29,7 @@ pub fn fingerprint(code: &Path, runtime: &str) -> io::Result<Fingerprint> {
         hash.update((contents.len() as u64).to_be_bytes());
         hash.update(&contents);
     }
-    Ok(Fingerprint(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok(hex(&hash.finalize()))
 }
 
 /// What tools leave behind in a source folder, which is no part of it.
@@ -62,7 +53,7 @@ pub fn is_executable(_path: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn of(files: &[(&str, &str)]) -> Fingerprint {
+    fn of(files: &[(&str, &str)]) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, contents) in files {
             let path = folder.path().join(name);

@@ -6,11 +6,7 @@ use crate::{cli, print};
 /// Tells what this machine gives, and exits with an error if nothing could run.
 pub fn run(doctor: &cli::Doctor) -> Result<(), Error> {
     let folder = tempfile::tempdir().map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
-    let isolation = match doctor.isolation {
-        cli::Isolation::Auto => sandbox::Isolation::Auto,
-        cli::Isolation::Namespaces => sandbox::Isolation::Namespaces,
-        cli::Isolation::Process => sandbox::Isolation::Process,
-    };
+    let isolation = doctor.isolation.into();
     let config = Config { isolation, ..Config::new(folder.path(), 4566, std::sync::Arc::new(|_| {})) };
     let sandbox = Sandbox::open(config)?;
     show_runtimes(&sandbox.runtimes());

@@ -1,6 +1,5 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Deployment, Error};
 use crate::client::LineReader;
@@ -30,7 +29,7 @@ pub async fn bring_about(deployment: &Deployment, bucket: &str, template: &Value
             match status.as_str() {
                 // What never came to be is made anew.
                 "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => {
-                    delete(deployment).await?;
+                    delete_named(&deployment.client, &deployment.stack_name).await?;
                     false
                 }
                 status => status != "REVIEW_IN_PROGRESS",
@@ -65,9 +64,7 @@ async fn input(deployment: &Deployment, bucket: &str, template: &Value) -> Resul
     if body.len() <= TEMPLATE_BODY_BYTES_MAX {
         input["TemplateBody"] = body.into();
     } else {
-        let hash: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
-        let key = format!("{hash}.template");
-        deployment.put_once(bucket, &key, Bytes::from(body)).await?;
+        let key = deployment.put_once(bucket, "template", Bytes::from(body)).await?;
         input["TemplateURL"] = format!("https://{bucket}.s3.amazonaws.com/{key}").into();
     }
     Ok(input)
@@ -89,7 +86,7 @@ async fn follow(events: &mut LineReader, stack_name: &str) -> Result<bool, Error
             reasons.push(format!("{id}: {reason}"));
         }
         let of_stack = event["ResourceType"] == "AWS::CloudFormation::Stack" && id == stack_name;
-        let ended = of_stack && !status.ends_with("_IN_PROGRESS") && !status.ends_with("_CLEANUP_IN_PROGRESS");
+        let ended = of_stack && !status.ends_with("_IN_PROGRESS");
         if !ended {
             continue;
         }
@@ -107,10 +104,6 @@ async fn follow(events: &mut LineReader, stack_name: &str) -> Result<bool, Error
 }
 
 /// Deletes the stack and waits until it is gone.
-pub async fn delete(deployment: &Deployment) -> Result<(), Error> {
-    delete_named(&deployment.client, &deployment.stack_name).await
-}
-
 pub async fn delete_named(client: &crate::client::Client, stack_name: &str) -> Result<(), Error> {
     let named = json!({ "StackName": stack_name });
     client.call("cloudformation", "DescribeStacks", named.clone()).await?;
