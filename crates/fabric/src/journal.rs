@@ -24,10 +24,18 @@ const FOLLOWER_BEHIND_MAX: usize = 1_024;
 /// Events are appended to segment files, bounded by size and number, without waiting for the disk: the journal
 /// explains, it does not promise. What it explains (messages, deliveries) is durable by itself.
 pub struct Journal {
-    writer: SyncSender<Note>,
-    recent: Mutex<VecDeque<Arc<Event>>>,
+    kept: Kept,
     followers: broadcast::Sender<Arc<Event>>,
-    segments: Option<Arc<Segments>>,
+}
+
+/// Where events are.
+enum Kept {
+    /// Only the newest, in memory.
+    Recent(Mutex<VecDeque<Arc<Event>>>),
+    Files {
+        writer: SyncSender<Note>,
+        segments: Arc<Segments>,
+    },
 }
 
 enum Note {
@@ -46,36 +54,38 @@ pub struct JournalError {
 impl Journal {
     /// A journal in `folder`, or one that remembers only what is recent.
     pub fn open(folder: Option<&Path>) -> Result<Journal, JournalError> {
-        let failed =
-            |source| JournalError { folder: folder.map(|f| f.display().to_string()).unwrap_or_default(), source };
-        let segments = folder.map(Segments::open).transpose().map_err(failed)?.map(Arc::new);
-        let (writer, notes) = mpsc::sync_channel(WAITING_MAX);
-        let sink = segments.clone();
-        std::thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || write_all(&notes, sink.as_deref()))
-            .map_err(failed)?;
-        Ok(Journal {
-            writer,
-            recent: Mutex::new(VecDeque::new()),
-            followers: broadcast::channel(FOLLOWER_BEHIND_MAX).0,
-            segments,
-        })
+        let kept = match folder {
+            None => Kept::Recent(Mutex::default()),
+            Some(folder) => {
+                let failed = |source| JournalError { folder: folder.display().to_string(), source };
+                let segments = Arc::new(Segments::open(folder).map_err(failed)?);
+                let (writer, notes) = mpsc::sync_channel(WAITING_MAX);
+                let sink = segments.clone();
+                let thread = std::thread::Builder::new().name("journal".into());
+                thread.spawn(move || write_all(&notes, &sink)).map_err(failed)?;
+                Kept::Files { writer, segments }
+            }
+        };
+        Ok(Journal { kept, followers: broadcast::channel(FOLLOWER_BEHIND_MAX).0 })
     }
 
     pub fn record(&self, event: Event) {
         let event = Arc::new(event);
-        {
-            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-            recent.push_back(event.clone());
-            if recent.len() > RECENT_MAX {
-                recent.pop_front();
-            }
-        }
         // Nobody may be following.
         let _ = self.followers.send(event.clone());
-        if let Err(TrySendError::Full(_)) = self.writer.try_send(Note::Event(event)) {
-            tracing::warn!("the journal's writer is behind; an event was left out");
+        match &self.kept {
+            Kept::Recent(recent) => {
+                let mut recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
+                recent.push_back(event);
+                if recent.len() > RECENT_MAX {
+                    recent.pop_front();
+                }
+            }
+            Kept::Files { writer, .. } => {
+                if let Err(TrySendError::Full(_)) = writer.try_send(Note::Event(event)) {
+                    tracing::warn!("the journal's writer is behind; an event was left out");
+                }
+            }
         }
     }
 
@@ -86,14 +96,18 @@ impl Journal {
 
     /// The newest events, oldest first, at most `count`, that `wanted` wants. Blocks on files.
     pub fn newest(&self, count: usize, wanted: impl Fn(&Event) -> bool) -> Vec<Arc<Event>> {
-        let Some(segments) = &self.segments else {
-            let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut found: Vec<_> = recent.iter().rev().filter(|e| wanted(e)).take(count).cloned().collect();
-            found.reverse();
-            return found;
-        };
-        self.flush();
-        segments.newest(count, wanted)
+        match &self.kept {
+            Kept::Recent(recent) => {
+                let recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut found: Vec<_> = recent.iter().rev().filter(|e| wanted(e)).take(count).cloned().collect();
+                found.reverse();
+                found
+            }
+            Kept::Files { segments, .. } => {
+                self.flush();
+                segments.newest(count, wanted)
+            }
+        }
     }
 
     /// All that belongs to a trace, oldest first, at most `count`.
@@ -103,14 +117,15 @@ impl Journal {
 
     /// Returns when all that was recorded is in the files.
     pub fn flush(&self) {
+        let Kept::Files { writer, .. } = &self.kept else { return };
         let (done, wait) = mpsc::channel();
-        if self.writer.send(Note::Flush(done)).is_ok() {
+        if writer.send(Note::Flush(done)).is_ok() {
             let _ = wait.recv();
         }
     }
 }
 
-fn write_all(notes: &mpsc::Receiver<Note>, segments: Option<&Segments>) {
+fn write_all(notes: &mpsc::Receiver<Note>, segments: &Segments) {
     let mut failing = false;
     while let Ok(first) = notes.recv() {
         let mut flushes = Vec::new();
@@ -121,13 +136,13 @@ fn write_all(notes: &mpsc::Receiver<Note>, segments: Option<&Segments>) {
                 Note::Flush(done) => flushes.push(done),
             }
         }
-        match segments.map(|segments| segments.append(&lines)) {
-            Some(Err(error)) if !failing => {
+        match segments.append(&lines) {
+            Err(error) if !failing => {
                 tracing::error!(%error, "the journal can't be written; events are lost until it can");
                 failing = true;
             }
-            Some(Err(_)) => {}
-            Some(Ok(())) | None => failing = false,
+            Err(_) => {}
+            Ok(()) => failing = false,
         }
         for done in flushes {
             let _ = done.send(());
