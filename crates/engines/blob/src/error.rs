@@ -13,10 +13,3 @@ pub enum Error {
     #[error("failed to read or write `{path}`: {source}")]
     Io { path: PathBuf, source: std::io::Error },
 }
-
-impl Error {
-    /// Whether the disk is full.
-    pub fn is_disk_full(&self) -> bool {
-        matches!(self, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull)
-    }
-}

@@ -138,11 +138,6 @@ impl Hasher {
     pub fn finish_base64(self) -> String {
         STANDARD.encode(self.finish())
     }
-
-    /// The value as ETags and payload hashes have it.
-    pub fn finish_hex(self) -> String {
-        hex(&self.finish())
-    }
 }
 
 /// The checksum of `bytes` as headers carry it.

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Account, Entropy, RequestId, Scope, Timestamp, Trace};
@@ -29,32 +28,6 @@ pub trait Host: Send + Sync {
     /// Decides whether a call may be made. Local mode accepts all.
     fn authorize(&self, _beginning: &Beginning<'_>, _input: Input<'_>) -> Result<(), Error> {
         Ok(())
-    }
-}
-
-impl<H: Host + ?Sized> Host for Arc<H> {
-    fn now(&self) -> Timestamp {
-        (**self).now()
-    }
-
-    fn entropy(&self) -> &Entropy {
-        (**self).entropy()
-    }
-
-    fn identify(&self, access_key: &str) -> Option<Identity> {
-        (**self).identify(access_key)
-    }
-
-    fn begin(&self, beginning: &Beginning<'_>, input: Input<'_>) -> Trace {
-        (**self).begin(beginning, input)
-    }
-
-    fn end(&self, beginning: &Beginning<'_>, ending: &Ending<'_>) {
-        (**self).end(beginning, ending);
-    }
-
-    fn authorize(&self, beginning: &Beginning<'_>, input: Input<'_>) -> Result<(), Error> {
-        (**self).authorize(beginning, input)
     }
 }
 

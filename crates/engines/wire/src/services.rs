@@ -63,10 +63,6 @@ impl Services {
         self.by_id.get(id).map(|at| &self.entries[*at].api)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Api>> {
-        self.entries.iter().map(|entry| &entry.api)
-    }
-
     pub(crate) fn entry(&self, id: &str) -> Option<&Entry> {
         self.by_id.get(id).map(|at| &self.entries[*at])
     }

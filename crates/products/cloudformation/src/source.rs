@@ -1,12 +1,11 @@
 use base::Scope;
 use percent_encoding::percent_decode_str;
+use template::limits::TEMPLATE_BODY_BYTES_MAX;
 use wire::Call;
 
 use crate::error::validation;
 use crate::service::CloudFormation;
 
-/// How large a template may be in the request.
-const BODY_BYTES_MAX: usize = 51_200;
 /// How large a template may be in S3.
 const OBJECT_BYTES_MAX: usize = 1_000_000;
 
@@ -22,9 +21,9 @@ impl CloudFormation {
             (Some(_), Some(_)) => {
                 Err(validation("You can specify either Template URL or Template Body, but not both."))
             }
-            (Some(body), None) if body.len() > BODY_BYTES_MAX => Err(validation(format!(
+            (Some(body), None) if body.len() > TEMPLATE_BODY_BYTES_MAX => Err(validation(format!(
                 "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have \
-                 length less than or equal to {BODY_BYTES_MAX}"
+                 length less than or equal to {TEMPLATE_BODY_BYTES_MAX}"
             ))),
             (Some(body), None) => Ok(Some(body)),
             (None, Some(url)) => self.object(call, url).await.map(Some),

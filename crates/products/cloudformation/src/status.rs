@@ -74,11 +74,6 @@ impl StackStatus {
                 | StackStatus::UpdateFailed
         )
     }
-
-    /// Whether clients need not wait any more.
-    pub fn is_terminal(self) -> bool {
-        self.as_str().ends_with("_COMPLETE") || self.as_str().ends_with("_FAILED")
-    }
 }
 
 impl ResourceStatus {

@@ -69,15 +69,6 @@ impl Document {
         }
         decision
     }
-
-    /// How many statements it has.
-    pub fn len(&self) -> usize {
-        self.statements.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.statements.is_empty()
-    }
 }
 
 impl Statement {

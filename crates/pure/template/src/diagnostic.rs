@@ -42,15 +42,6 @@ impl Diagnostic {
 
     /// The diagnostic as people read it: file, line, column, the line itself. Without colour.
     pub fn render(&self, file_name: &str, source: &str) -> String {
-        self.render_with(&Renderer::plain(), file_name, source)
-    }
-
-    /// As [`Diagnostic::render`], with terminal colours.
-    pub fn render_colored(&self, file_name: &str, source: &str) -> String {
-        self.render_with(&Renderer::styled(), file_name, source)
-    }
-
-    fn render_with(&self, renderer: &Renderer, file_name: &str, source: &str) -> String {
         let span = self.first_line(source);
         let annotation = AnnotationKind::Primary.span(span.start..span.end);
         let annotation = match &self.label {
@@ -62,7 +53,7 @@ impl Diagnostic {
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
-        renderer.render(&[group]).to_string()
+        Renderer::plain().render(&[group]).to_string()
     }
 
     /// The part of the place on its first line, within the text and on character boundaries.

@@ -89,25 +89,6 @@ impl Node {
         }
     }
 
-    /// A tree without places from a JSON value; every span is empty.
-    pub fn from_json(value: &Value) -> Node {
-        let span = Span::default();
-        let value = match value {
-            Value::Null => NodeValue::Null,
-            Value::Bool(value) => NodeValue::Bool(*value),
-            Value::Number(number) => NodeValue::Number(number.clone()),
-            Value::String(text) => NodeValue::String(text.clone()),
-            Value::Array(items) => NodeValue::Sequence(items.iter().map(Node::from_json).collect()),
-            Value::Object(entries) => NodeValue::Mapping(
-                entries
-                    .iter()
-                    .map(|(name, value)| (Key { name: name.clone(), span }, Node::from_json(value)))
-                    .collect(),
-            ),
-        };
-        Node { value, span }
-    }
-
     fn stands_beside_its_key(&self) -> bool {
         match &self.value {
             NodeValue::Null | NodeValue::Sequence(_) => false,

@@ -1,12 +1,10 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
+use template::limits::TEMPLATE_BODY_BYTES_MAX;
 
 use super::{Deployment, Error};
 use crate::client::LineReader;
 use crate::print;
-
-/// The largest template that travels in a request; a larger one goes through the bucket.
-const TEMPLATE_BODY_BYTES_MAX: usize = 51_200;
 
 /// How a deployment ended.
 #[derive(Debug)]
@@ -61,6 +59,7 @@ async fn input(deployment: &Deployment, bucket: &str, template: &Value) -> Resul
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     });
     let body = template.to_string();
+    // A larger one goes through the bucket.
     if body.len() <= TEMPLATE_BODY_BYTES_MAX {
         input["TemplateBody"] = body.into();
     } else {
