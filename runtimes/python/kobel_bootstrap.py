@@ -230,13 +230,14 @@ def log_error(error):
     write_message(text)
 
 
-def to_json(value):
-    class Encoder(json.JSONEncoder):
-        def default(self, item):
-            if type(item).__name__ == "Decimal":
-                return float(item)
-            return super().default(item)
+class Encoder(json.JSONEncoder):
+    def default(self, item):
+        if type(item).__name__ == "Decimal":
+            return float(item)
+        return super().default(item)
 
+
+def to_json(value):
     return json.dumps(value, cls=Encoder, ensure_ascii=False).encode()
 
 
