@@ -28,6 +28,12 @@ pub enum Error {
     /// Nothing here can serve this runtime.
     #[error("runtime `{identifier}` is not supported; supported are python3.x, nodejsN.x, javaN and provided.*")]
     RuntimeUnsupported { identifier: String },
+    /// Only the namespaces driver gives a function a root of its own.
+    #[error(
+        "container images need the namespaces driver, and functions run as plain processes here: run Kobel on Linux, \
+         without `--isolation process`; `kobel doctor` tells what is missing"
+    )]
+    ImageNeedsNamespaces,
     /// The Java classes of the runtime could not be compiled.
     #[error("failed to compile the Java runtime with `{javac}`: {detail}")]
     JavaCompile { javac: String, detail: String },
@@ -52,6 +58,12 @@ pub enum StartError {
     /// `provided.*` without a `bootstrap` file that can be executed.
     #[error("no valid bootstrap in /var/task or /opt")]
     InvalidEntrypoint,
+    /// An image's program that is not there or cannot be executed.
+    #[error("{reason}")]
+    InvalidProgram { reason: String },
+    /// An image's working folder that is not there.
+    #[error("chdir {path}: no such file or directory")]
+    InvalidWorkingDir { path: String },
     /// The runtime spoke out of turn.
     #[error("the runtime broke the protocol during init: {reason}")]
     Protocol { reason: String },
@@ -94,7 +106,8 @@ impl StartError {
             StartError::Timeout { .. } => "Sandbox.Timedout",
             StartError::Exited { .. } => "Runtime.ExitError",
             StartError::OutOfMemory => "Runtime.OutOfMemory",
-            StartError::InvalidEntrypoint => "Runtime.InvalidEntrypoint",
+            StartError::InvalidEntrypoint | StartError::InvalidProgram { .. } => "Runtime.InvalidEntrypoint",
+            StartError::InvalidWorkingDir { .. } => "Runtime.InvalidWorkingDir",
             StartError::Protocol { .. } => "Runtime.Unknown",
             StartError::Environment { .. } | StartError::Engine(_) => "Sandbox.Failure",
         }
@@ -115,7 +128,11 @@ impl StartError {
             StartError::InvalidEntrypoint => {
                 "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".to_owned()
             }
-            StartError::Protocol { .. } | StartError::Environment { .. } | StartError::Engine(_) => self.to_string(),
+            StartError::InvalidProgram { .. }
+            | StartError::InvalidWorkingDir { .. }
+            | StartError::Protocol { .. }
+            | StartError::Environment { .. }
+            | StartError::Engine(_) => self.to_string(),
         };
         platform_error(self.error_type(), request_id, &message)
     }

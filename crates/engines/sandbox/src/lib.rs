@@ -13,7 +13,7 @@
 //! - All that a function says is bounded: output lines, responses, connections, processes.
 //!
 //! Modules: `sandbox`, `environment` and `spec` are the interface; `runtimes` finds interpreters;
-//! `bootstraps` carries what runs inside; `plan` makes the command; `session` speaks with the
+//! `bootstraps` carries what runs inside; `image` looks into images; `plan` makes the command; `session` speaks with the
 //! runtime; `output` reads its lines; `driver` makes the processes; `launcher` is the other program.
 
 mod bootstraps;
@@ -26,6 +26,8 @@ mod driver;
 mod environment;
 mod error;
 mod exit;
+#[cfg(target_os = "linux")]
+mod image;
 #[cfg(target_os = "linux")]
 mod launcher;
 mod output;
@@ -46,4 +48,4 @@ pub use launcher::{LAUNCHER_ARGUMENT, launcher_main};
 pub use output::LINE_BYTES_MAX;
 pub use runtimes::{Family, Resolved, Runtime, Version};
 pub use sandbox::Sandbox;
-pub use spec::{EnvironmentSpec, Invocation, Line, Outcome, Output, Usage};
+pub use spec::{EnvironmentSpec, Image, Invocation, Line, Outcome, Output, Usage};

@@ -30,6 +30,10 @@ pub(crate) struct Command {
     pub variables: BTreeMap<String, String>,
     /// The interpreter's folder to be seen at `/var/lang`.
     pub lang: Option<PathBuf>,
+    /// An image's files to be seen at `/`.
+    pub image_root: Option<PathBuf>,
+    /// Where it starts.
+    pub working_dir: String,
 }
 
 /// The largest share of the memory limit that a garbage-collected heap may take, in percent.
@@ -76,7 +80,8 @@ pub(crate) fn command(spec: &EnvironmentSpec, resolved: &Resolved, layout: &Layo
     };
     let wrapper = spec.variables.get("AWS_LAMBDA_EXEC_WRAPPER").filter(|_| resolved.runtime.is_some());
     arguments.splice(0..0, wrapper.cloned());
-    Command { arguments, variables: variables(spec, resolved, layout, endpoint_port), lang }
+    let variables = variables(spec, resolved, layout, endpoint_port);
+    Command { arguments, variables, lang, image_root: None, working_dir: text(&layout.task_root) }
 }
 
 /// The package's or a layer's `bootstrap` on the host, if it is an executable file.

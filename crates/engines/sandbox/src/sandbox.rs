@@ -18,7 +18,7 @@ use crate::error::{Error, StartError};
 use crate::plan::{self, Layout};
 use crate::runtimes::{self, Family, Resolved, Runtime};
 use crate::scratch;
-use crate::spec::{EnvironmentSpec, Output};
+use crate::spec::{EnvironmentSpec, Image, Output};
 
 #[cfg(target_os = "linux")]
 use crate::driver::namespaces::{self, Namespaces};
@@ -113,13 +113,21 @@ impl Sandbox {
         if !is_id(&spec.id) {
             return Err(StartError::Environment { reason: format!("`{}` is no environment id", spec.id) });
         }
-        let resolved = self.prepare(&spec.runtime).await?;
-        self.inner.tell_once(&resolved);
-        if resolved.family == Family::Provided && plan::bootstrap_on_host(&spec).is_none() {
-            return Err(StartError::InvalidEntrypoint);
-        }
-        let started = deadline::start();
-        let mut spawned = self.spawn(&spec, &resolved).await?;
+        let (mut spawned, started) = match &spec.image {
+            Some(image) => {
+                let started = deadline::start();
+                (self.spawn_image(&spec, image).await?, started)
+            }
+            None => {
+                let resolved = self.prepare(&spec.runtime).await?;
+                self.inner.tell_once(&resolved);
+                if resolved.family == Family::Provided && plan::bootstrap_on_host(&spec).is_none() {
+                    return Err(StartError::InvalidEntrypoint);
+                }
+                let started = deadline::start();
+                (self.spawn(&spec, &resolved).await?, started)
+            }
+        };
         let endpoint = spawned.endpoint.take().map(|listener| self.accept(listener));
         let environment = Environment::init(spawned, &spec, output, endpoint, started).await?;
         self.inner.remember(spec.id, &environment);
@@ -166,6 +174,19 @@ impl Sandbox {
             Driver::Process => self.spawn_process(spec, resolved, conversation).await,
         };
         spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
+    }
+
+    /// Runs a container image, which speaks the Runtime API.
+    async fn spawn_image(&self, spec: &EnvironmentSpec, image: &Image) -> Result<Spawned, StartError> {
+        match &self.inner.driver {
+            #[cfg(target_os = "linux")]
+            Driver::Namespaces(driver) => {
+                let command = crate::image::command(spec, image, self.inner.config.endpoint_port)?;
+                let spawned = driver.spawn(namespaces::start(spec, command, Conversation::RuntimeApi)).await;
+                spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
+            }
+            Driver::Process => Err(Error::ImageNeedsNamespaces.into()),
+        }
     }
 
     async fn spawn_process(

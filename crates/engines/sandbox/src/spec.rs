@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,8 @@ pub struct EnvironmentSpec {
     pub id: String,
     /// The Lambda runtime identifier, such as `python3.12` or `provided.al2023`.
     pub runtime: String,
+    /// A container image to run instead of a runtime with code.
+    pub image: Option<Arc<Image>>,
     /// The handler as configured.
     pub handler: String,
     /// The unpacked code, seen as `/var/task`. Files must be readable by everyone, as on AWS.
@@ -30,6 +33,22 @@ pub struct EnvironmentSpec {
     pub ephemeral_storage_mb: u32,
     /// How long the init phase may take; Lambda allows 10 s on demand.
     pub init_timeout: Duration,
+}
+
+/// A container image that speaks the Runtime API. `runtime`, `handler`, `code` and `layers` of its
+/// specification are not looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// The image's files as they are to be seen at `/`, merged, with the mount points `dev`, `proc` and `tmp`.
+    pub root: PathBuf,
+    /// The program and its first arguments.
+    pub entrypoint: Vec<String>,
+    /// Further arguments; the first is the handler, by convention.
+    pub command: Vec<String>,
+    /// Where the program starts; empty for `/`.
+    pub working_dir: String,
+    /// The image's own variables, `NAME=value`; those of the specification go before them.
+    pub variables: Vec<String>,
 }
 
 /// One event for an environment.

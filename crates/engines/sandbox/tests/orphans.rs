@@ -49,6 +49,7 @@ mod server {
                 let spec = EnvironmentSpec {
                     id: name.to_owned(),
                     runtime: "provided.al2023".to_owned(),
+                    image: None,
                     handler: name.to_owned(),
                     code: dir.join("code"),
                     layers: Vec::new(),

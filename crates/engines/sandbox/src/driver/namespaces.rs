@@ -66,9 +66,11 @@ pub(crate) fn start(spec: &EnvironmentSpec, mut command: Command, conversation: 
         id: spec.id.clone(),
         arguments: command.arguments,
         variables: command.variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
-        code: spec.code.clone(),
-        layers: spec.layers.clone(),
+        code: spec.image.is_none().then(|| spec.code.clone()),
+        layers: if spec.image.is_none() { spec.layers.clone() } else { Vec::new() },
         lang: command.lang,
+        image_root: command.image_root,
+        working_dir: command.working_dir,
         limits,
         ports: Vec::new(),
     };

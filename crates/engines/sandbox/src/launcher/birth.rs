@@ -63,12 +63,7 @@ pub(super) fn bear(
         return Err(io::Error::other("a start without output and report"));
     };
     let channel = descriptors.next();
-    let trees = Trees {
-        root: root.copy()?,
-        code: Some(read_only(&start.code)?),
-        opt: layers(&start.layers)?,
-        lang: start.lang.as_deref().map(read_only).transpose()?,
-    };
+    let trees = trees(root, start)?;
     let entrances = match group {
         Some(group) if group.version == 1 => group.entrances()?.into_iter().map(OwnedFd::from).collect(),
         _ => Vec::new(),
@@ -94,6 +89,19 @@ pub(super) fn bear(
     }
 }
 
+/// What the environment sees: the shared root, or that of an image with the shared devices.
+fn trees(root: &Root, start: &Start) -> io::Result<Trees> {
+    let code = start.code.as_deref().map(read_only).transpose()?;
+    let opt = layers(&start.layers)?;
+    let lang = start.lang.as_deref().map(read_only).transpose()?;
+    let Some(image) = &start.image_root else {
+        return Ok(Trees { root: root.copy()?, dev: None, runtime: None, code, opt, lang });
+    };
+    // Code without a root of its own is run by a bootstrap of ours.
+    let runtime = code.is_some().then(|| root.copy_of("var/runtime")).transpose()?;
+    Ok(Trees { root: read_only(image)?, dev: Some(root.copy_of("dev")?), runtime, code, opt, lang })
+}
+
 fn end(pid: i32, pidfd: &OwnedFd) {
     let _ = rustix::process::pidfd_send_signal(pidfd, rustix::process::Signal::KILL);
     let _ = sys::wait(pid);
@@ -116,15 +124,17 @@ pub(super) fn probe(root: &Root, as_root: bool) -> io::Result<()> {
         id: "probe".to_owned(),
         arguments: Vec::new(),
         variables: Vec::new(),
-        code: PathBuf::new(),
+        code: None,
         layers: Vec::new(),
         lang: None,
+        image_root: None,
+        working_dir: "/var/task".to_owned(),
         limits: crate::cgroup::Limits { memory_bytes: 0, tmp_bytes: 1024 * 1024, pids_max: 16, cpu_shares: 1024 },
         ports: Vec::new(),
     };
     let plan = Plan {
         start: &start,
-        trees: Trees { root: root.copy()?, code: None, opt: None, lang: None },
+        trees: trees(root, &start)?,
         entrances: Vec::new(),
         output: None,
         report: Some(report),

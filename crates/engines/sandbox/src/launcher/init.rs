@@ -29,6 +29,10 @@ const TMP_FILES_PER_MB: u64 = 256;
 /// Detached mounts to attach.
 pub(super) struct Trees {
     pub root: OwnedFd,
+    /// Only where the root has none of its own.
+    pub dev: Option<OwnedFd>,
+    /// Only where the root has none of its own.
+    pub runtime: Option<OwnedFd>,
     pub code: Option<OwnedFd>,
     pub opt: Option<OwnedFd>,
     pub lang: Option<OwnedFd>,
@@ -115,10 +119,8 @@ fn assemble(plan: &Plan<'_>) -> io::Result<()> {
     attach(&plan.trees.root, Path::new(STAGING)).map_err(at("attach the root"))?;
     rustix::process::chdir(STAGING).map_err(at("enter the root"))?;
     let trees = &plan.trees;
-    for (tree, target) in [(&trees.code, "var/task"), (&trees.opt, "opt"), (&trees.lang, "var/lang")] {
-        if let Some(tree) = tree {
-            attach(tree, Path::new(target)).map_err(at("attach a folder"))?;
-        }
+    if let Some(dev) = &trees.dev {
+        attach(dev, Path::new("dev")).map_err(at("attach /dev"))?;
     }
     let tmp_bytes = plan.start.limits.tmp_bytes;
     let files = (tmp_bytes / (1024 * 1024)).max(1) * TMP_FILES_PER_MB;
@@ -128,7 +130,19 @@ fn assemble(plan: &Plan<'_>) -> io::Result<()> {
     mount("proc", "proc", "proc", flags | MountFlags::NOEXEC, None).map_err(at("mount /proc"))?;
     rustix::process::pivot_root(".", ".").map_err(at("change the root"))?;
     unmount(".", UnmountFlags::DETACH).map_err(at("leave the host's root"))?;
-    rustix::process::chdir("/var/task").map_err(at("enter /var/task"))
+    // From here on links of an image lead to its own files.
+    let folders = [
+        (&trees.runtime, "/var/runtime"),
+        (&trees.code, "/var/task"),
+        (&trees.opt, "/opt"),
+        (&trees.lang, "/var/lang"),
+    ];
+    for (tree, target) in folders {
+        if let Some(tree) = tree {
+            attach(tree, Path::new(target)).map_err(at("attach a folder"))?;
+        }
+    }
+    rustix::process::chdir(&plan.start.working_dir).map_err(at("enter the working directory"))
 }
 
 fn attach(tree: &OwnedFd, target: &Path) -> io::Result<()> {
@@ -172,7 +186,8 @@ fn exit_of(status: i32) -> Exit {
 /// Closes what belongs to the launcher and to other environments.
 fn close_others(plan: &Plan<'_>) {
     let trees = &plan.trees;
-    let optional = [&trees.code, &trees.opt, &trees.lang, &plan.output, &plan.report, &plan.channel];
+    let optional =
+        [&trees.dev, &trees.runtime, &trees.code, &trees.opt, &trees.lang, &plan.output, &plan.report, &plan.channel];
     let mut keep: Vec<RawFd> = optional.into_iter().flatten().map(AsRawFd::as_raw_fd).collect();
     keep.extend(plan.entrances.iter().map(AsRawFd::as_raw_fd));
     keep.extend([trees.root.as_raw_fd(), plan.leash.as_raw_fd()]);

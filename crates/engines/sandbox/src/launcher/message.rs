@@ -35,9 +35,14 @@ pub(crate) struct Start {
     pub arguments: Vec<String>,
     /// `NAME=value`
     pub variables: Vec<String>,
-    pub code: PathBuf,
+    /// Seen at `/var/task`; a function from an image has its own.
+    pub code: Option<PathBuf>,
     pub layers: Vec<PathBuf>,
     pub lang: Option<PathBuf>,
+    /// An image's folder that takes the place of the root which all others share.
+    pub image_root: Option<PathBuf>,
+    /// Where the runtime starts.
+    pub working_dir: String,
     pub limits: Limits,
     /// Ports to listen on inside, in the order in which the listeners are reported.
     pub ports: Vec<u16>,

@@ -87,6 +87,11 @@ impl Root {
     pub(super) fn copy(&self) -> io::Result<OwnedFd> {
         sys::copy_tree(&self.dir)
     }
+
+    /// A detached copy of one of its folders, for a root that comes from an image.
+    pub(super) fn copy_of(&self, folder: &str) -> io::Result<OwnedFd> {
+        sys::copy_tree(&self.dir.join(folder))
+    }
 }
 
 fn show_settings(etc: &Path) -> io::Result<()> {

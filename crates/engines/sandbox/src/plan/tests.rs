@@ -7,6 +7,7 @@ fn spec(runtime: &str) -> EnvironmentSpec {
     EnvironmentSpec {
         id: "e".to_owned(),
         runtime: runtime.to_owned(),
+        image: None,
         handler: "app.handler".to_owned(),
         code: "/nowhere".into(),
         layers: Vec::new(),

@@ -71,6 +71,7 @@ impl Bench {
         EnvironmentSpec {
             id: format!("e-{}", self.next.fetch_add(1, Ordering::Relaxed)),
             runtime: runtime.to_owned(),
+            image: None,
             handler: handler.to_owned(),
             code,
             layers: Vec::new(),

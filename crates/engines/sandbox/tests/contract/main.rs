@@ -6,6 +6,7 @@ mod bench;
 #[cfg(target_os = "linux")]
 mod boundary;
 mod custom;
+mod image;
 mod java;
 mod life;
 mod limits;
@@ -52,6 +53,9 @@ contract! {
         serves_the_runtime_api,
         refuses_calls_out_of_turn,
         needs_a_bootstrap;
+    image:
+        runs_an_image_on_its_own_root,
+        names_what_an_image_lacks;
     life:
         kills_on_timeout_and_keeps_the_output,
         times_out_during_init,

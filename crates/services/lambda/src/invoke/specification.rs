@@ -40,6 +40,7 @@ impl Specification {
         let spec = EnvironmentSpec {
             id,
             runtime: runtime.to_owned(),
+            image: None,
             handler: version.handler.clone().unwrap_or_default(),
             code: folders.code,
             layers: folders.layers,
