@@ -23,7 +23,7 @@ def zipped(files):
         for path, content in files.items():
             entry = zipfile.ZipInfo(str(path))
             entry.external_attr = 0o755 << 16
-            archive.writestr(entry, content)
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 

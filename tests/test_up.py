@@ -169,3 +169,46 @@ def test_ctrl_c_waits_for_what_runs(up, folder):
     assert server.process.wait(30) == 0
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{server.endpoint}/_kobel/health", timeout=5)
+
+
+LAYERED = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Shared:
+    Type: AWS::Serverless::LayerVersion
+    Properties:
+      ContentUri: layer/
+  Built:
+    Type: AWS::Serverless::LayerVersion
+    Metadata: {BuildMethod: python3.11}
+    Properties:
+      ContentUri: built/
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: hello
+      CodeUri: src/
+      Handler: app.handler
+      Runtime: python3.11
+      Layers: [!Ref Shared, !Ref Built]
+"""
+
+
+def test_layers_are_packed_and_built_from_their_folders(up, folder):
+    (folder / "layer" / "python").mkdir(parents=True)
+    (folder / "layer" / "python" / "shared.py").write_text("NAME = 'one'")
+    package = folder / "package"
+    package.mkdir()
+    (package / "setup.py").write_text("import setuptools\nsetuptools.setup(name='dep', version='1', py_modules=['dep'])")
+    (package / "dep.py").write_text("NAME = 'dep'")
+    (folder / "built").mkdir()
+    (folder / "built" / "requirements.txt").write_text(f"{package}\n")
+    (folder / "src" / "app.py").write_text(
+        "import dep, shared\n\n\ndef handler(event, context):\n    return [shared.NAME, dep.NAME, dep.__file__]\n"
+    )
+    (folder / "template.yaml").write_text(LAYERED)
+    server = up()
+    functions = Functions(server)
+    assert functions.invoke("hello").payload == ["one", "dep", "/opt/python/dep.py"]
+    (folder / "layer" / "python" / "shared.py").write_text("NAME = 'two'")
+    wait_until(lambda: functions.invoke("hello").payload[0] == "two", 20)

@@ -4,6 +4,27 @@ use wire::schema::Operation;
 
 use crate::{errors, schemas, structures};
 
+pub(crate) static ADD_LAYER_VERSION_PERMISSION: Operation = Operation {
+    name: "AddLayerVersionPermission",
+    method: "POST",
+    uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
+    status: 201,
+    input: &schemas::ADD_LAYER_VERSION_PERMISSION_REQUEST,
+    output: &schemas::ADD_LAYER_VERSION_PERMISSION_RESPONSE,
+    result_wrapper: None,
+    errors: &[&errors::INVALID_PARAMETER_VALUE_EXCEPTION, &errors::RESOURCE_CONFLICT_EXCEPTION, &errors::SERVICE_EXCEPTION, &errors::TOO_MANY_REQUESTS_EXCEPTION, &errors::POLICY_LENGTH_EXCEEDED_EXCEPTION, &errors::RESOURCE_NOT_FOUND_EXCEPTION, &errors::PRECONDITION_FAILED_EXCEPTION],
+    checksum_required: false,
+};
+
+/// The operation `AddLayerVersionPermission`.
+pub struct AddLayerVersionPermission;
+
+impl wire::Operation for AddLayerVersionPermission {
+    type Input = structures::AddLayerVersionPermissionRequest;
+    type Output = structures::AddLayerVersionPermissionResponse;
+    const SCHEMA: &'static Operation = &ADD_LAYER_VERSION_PERMISSION;
+}
+
 pub(crate) static ADD_PERMISSION: Operation = Operation {
     name: "AddPermission",
     method: "POST",
@@ -193,6 +214,27 @@ impl wire::Operation for DeleteFunctionEventInvokeConfig {
     const SCHEMA: &'static Operation = &DELETE_FUNCTION_EVENT_INVOKE_CONFIG;
 }
 
+pub(crate) static DELETE_LAYER_VERSION: Operation = Operation {
+    name: "DeleteLayerVersion",
+    method: "DELETE",
+    uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
+    status: 204,
+    input: &schemas::DELETE_LAYER_VERSION_REQUEST,
+    output: &schemas::DELETE_LAYER_VERSION_OUTPUT,
+    result_wrapper: None,
+    errors: &[&errors::SERVICE_EXCEPTION, &errors::TOO_MANY_REQUESTS_EXCEPTION],
+    checksum_required: false,
+};
+
+/// The operation `DeleteLayerVersion`.
+pub struct DeleteLayerVersion;
+
+impl wire::Operation for DeleteLayerVersion {
+    type Input = structures::DeleteLayerVersionRequest;
+    type Output = structures::DeleteLayerVersionOutput;
+    const SCHEMA: &'static Operation = &DELETE_LAYER_VERSION;
+}
+
 pub(crate) static GET_ACCOUNT_SETTINGS: Operation = Operation {
     name: "GetAccountSettings",
     method: "GET",
@@ -338,6 +380,69 @@ impl wire::Operation for GetFunctionEventInvokeConfig {
     type Input = structures::GetFunctionEventInvokeConfigRequest;
     type Output = structures::FunctionEventInvokeConfig;
     const SCHEMA: &'static Operation = &GET_FUNCTION_EVENT_INVOKE_CONFIG;
+}
+
+pub(crate) static GET_LAYER_VERSION: Operation = Operation {
+    name: "GetLayerVersion",
+    method: "GET",
+    uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}",
+    status: 200,
+    input: &schemas::GET_LAYER_VERSION_REQUEST,
+    output: &schemas::GET_LAYER_VERSION_RESPONSE,
+    result_wrapper: None,
+    errors: &[&errors::INVALID_PARAMETER_VALUE_EXCEPTION, &errors::SERVICE_EXCEPTION, &errors::TOO_MANY_REQUESTS_EXCEPTION, &errors::RESOURCE_NOT_FOUND_EXCEPTION],
+    checksum_required: false,
+};
+
+/// The operation `GetLayerVersion`.
+pub struct GetLayerVersion;
+
+impl wire::Operation for GetLayerVersion {
+    type Input = structures::GetLayerVersionRequest;
+    type Output = structures::GetLayerVersionResponse;
+    const SCHEMA: &'static Operation = &GET_LAYER_VERSION;
+}
+
+pub(crate) static GET_LAYER_VERSION_BY_ARN: Operation = Operation {
+    name: "GetLayerVersionByArn",
+    method: "GET",
+    uri: "/2018-10-31/layers?find=LayerVersion",
+    status: 200,
+    input: &schemas::GET_LAYER_VERSION_BY_ARN_REQUEST,
+    output: &schemas::GET_LAYER_VERSION_RESPONSE,
+    result_wrapper: None,
+    errors: &[&errors::INVALID_PARAMETER_VALUE_EXCEPTION, &errors::SERVICE_EXCEPTION, &errors::TOO_MANY_REQUESTS_EXCEPTION, &errors::RESOURCE_NOT_FOUND_EXCEPTION],
+    checksum_required: false,
+};
+
+/// The operation `GetLayerVersionByArn`.
+pub struct GetLayerVersionByArn;
+
+impl wire::Operation for GetLayerVersionByArn {
+    type Input = structures::GetLayerVersionByArnRequest;
+    type Output = structures::GetLayerVersionResponse;
+    const SCHEMA: &'static Operation = &GET_LAYER_VERSION_BY_ARN;
+}
+
+pub(crate) static GET_LAYER_VERSION_POLICY: Operation = Operation {
+    name: "GetLayerVersionPolicy",
+    method: "GET",
+    uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy",
+    status: 200,
+    input: &schemas::GET_LAYER_VERSION_POLICY_REQUEST,
+    output: &schemas::GET_LAYER_VERSION_POLICY_RESPONSE,
+    result_wrapper: None,
+    errors: &[&errors::INVALID_PARAMETER_VALUE_EXCEPTION, &errors::SERVICE_EXCEPTION, &errors::TOO_MANY_REQUESTS_EXCEPTION, &errors::RESOURCE_NOT_FOUND_EXCEPTION],
+    checksum_required: false,
+};
+
+/// The operation `GetLayerVersionPolicy`.
+pub struct GetLayerVersionPolicy;
+
+impl wire::Operation for GetLayerVersionPolicy {
+    type Input = structures::GetLayerVersionPolicyRequest;
+    type Output = structures::GetLayerVersionPolicyResponse;
+    const SCHEMA: &'static Operation = &GET_LAYER_VERSION_POLICY;
 }
 
 pub(crate) static GET_POLICY: Operation = Operation {
@@ -487,6 +592,48 @@ impl wire::Operation for ListFunctions {
     const SCHEMA: &'static Operation = &LIST_FUNCTIONS;
 }
 
+pub(crate) static LIST_LAYER_VERSIONS: Operation = Operation {
+    name: "ListLayerVersions",
+    method: "GET",
+    uri: "/2018-10-31/layers/{LayerName}/versions",
+    status: 200,
+    input: &schemas::LIST_LAYER_VERSIONS_REQUEST,
+    output: &schemas::LIST_LAYER_VERSIONS_RESPONSE,
+    result_wrapper: None,
+    errors: &[&errors::INVALID_PARAMETER_VALUE_EXCEPTION, &errors::SERVICE_EXCEPTION, &errors::TOO_MANY_REQUESTS_EXCEPTION, &errors::RESOURCE_NOT_FOUND_EXCEPTION],
+    checksum_required: false,
+};
+
+/// The operation `ListLayerVersions`.
+pub struct ListLayerVersions;
+
+impl wire::Operation for ListLayerVersions {
+    type Input = structures::ListLayerVersionsRequest;
+    type Output = structures::ListLayerVersionsResponse;
+    const SCHEMA: &'static Operation = &LIST_LAYER_VERSIONS;
+}
+
+pub(crate) static LIST_LAYERS: Operation = Operation {
+    name: "ListLayers",
+    method: "GET",
+    uri: "/2018-10-31/layers",
+    status: 200,
+    input: &schemas::LIST_LAYERS_REQUEST,
+    output: &schemas::LIST_LAYERS_RESPONSE,
+    result_wrapper: None,
+    errors: &[&errors::INVALID_PARAMETER_VALUE_EXCEPTION, &errors::SERVICE_EXCEPTION, &errors::TOO_MANY_REQUESTS_EXCEPTION],
+    checksum_required: false,
+};
+
+/// The operation `ListLayers`.
+pub struct ListLayers;
+
+impl wire::Operation for ListLayers {
+    type Input = structures::ListLayersRequest;
+    type Output = structures::ListLayersResponse;
+    const SCHEMA: &'static Operation = &LIST_LAYERS;
+}
+
 pub(crate) static LIST_TAGS: Operation = Operation {
     name: "ListTags",
     method: "GET",
@@ -527,6 +674,27 @@ impl wire::Operation for ListVersionsByFunction {
     type Input = structures::ListVersionsByFunctionRequest;
     type Output = structures::ListVersionsByFunctionResponse;
     const SCHEMA: &'static Operation = &LIST_VERSIONS_BY_FUNCTION;
+}
+
+pub(crate) static PUBLISH_LAYER_VERSION: Operation = Operation {
+    name: "PublishLayerVersion",
+    method: "POST",
+    uri: "/2018-10-31/layers/{LayerName}/versions",
+    status: 201,
+    input: &schemas::PUBLISH_LAYER_VERSION_REQUEST,
+    output: &schemas::PUBLISH_LAYER_VERSION_RESPONSE,
+    result_wrapper: None,
+    errors: &[&errors::INVALID_PARAMETER_VALUE_EXCEPTION, &errors::SERVICE_EXCEPTION, &errors::TOO_MANY_REQUESTS_EXCEPTION, &errors::RESOURCE_NOT_FOUND_EXCEPTION, &errors::CODE_STORAGE_EXCEEDED_EXCEPTION],
+    checksum_required: false,
+};
+
+/// The operation `PublishLayerVersion`.
+pub struct PublishLayerVersion;
+
+impl wire::Operation for PublishLayerVersion {
+    type Input = structures::PublishLayerVersionRequest;
+    type Output = structures::PublishLayerVersionResponse;
+    const SCHEMA: &'static Operation = &PUBLISH_LAYER_VERSION;
 }
 
 pub(crate) static PUBLISH_VERSION: Operation = Operation {
@@ -590,6 +758,27 @@ impl wire::Operation for PutFunctionEventInvokeConfig {
     type Input = structures::PutFunctionEventInvokeConfigRequest;
     type Output = structures::FunctionEventInvokeConfig;
     const SCHEMA: &'static Operation = &PUT_FUNCTION_EVENT_INVOKE_CONFIG;
+}
+
+pub(crate) static REMOVE_LAYER_VERSION_PERMISSION: Operation = Operation {
+    name: "RemoveLayerVersionPermission",
+    method: "DELETE",
+    uri: "/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}",
+    status: 204,
+    input: &schemas::REMOVE_LAYER_VERSION_PERMISSION_REQUEST,
+    output: &schemas::REMOVE_LAYER_VERSION_PERMISSION_OUTPUT,
+    result_wrapper: None,
+    errors: &[&errors::INVALID_PARAMETER_VALUE_EXCEPTION, &errors::SERVICE_EXCEPTION, &errors::TOO_MANY_REQUESTS_EXCEPTION, &errors::RESOURCE_NOT_FOUND_EXCEPTION, &errors::PRECONDITION_FAILED_EXCEPTION],
+    checksum_required: false,
+};
+
+/// The operation `RemoveLayerVersionPermission`.
+pub struct RemoveLayerVersionPermission;
+
+impl wire::Operation for RemoveLayerVersionPermission {
+    type Input = structures::RemoveLayerVersionPermissionRequest;
+    type Output = structures::RemoveLayerVersionPermissionOutput;
+    const SCHEMA: &'static Operation = &REMOVE_LAYER_VERSION_PERMISSION;
 }
 
 pub(crate) static REMOVE_PERMISSION: Operation = Operation {

@@ -17,6 +17,19 @@ pub(crate) static ACCOUNT_USAGE: Structure = Structure::new("AccountUsage", &[
 ]);
 static ACCOUNT_USAGE_SHAPE: Shape = Shape::Structure(&ACCOUNT_USAGE);
 pub(crate) static ACTION: Shape = Shape::String(Text::ANY.pattern("(lambda:[*]|lambda:[a-zA-Z]+|[*])"));
+pub(crate) static ADD_LAYER_VERSION_PERMISSION_REQUEST: Structure = Structure::new("AddLayerVersionPermissionRequest", &[
+    Member::new("LayerName", &LAYER_NAME).at(Location::Label).required(),
+    Member::new("VersionNumber", &LAYER_VERSION_NUMBER).at(Location::Label).required(),
+    Member::new("StatementId", &STATEMENT_ID).required(),
+    Member::new("Action", &LAYER_PERMISSION_ALLOWED_ACTION).required(),
+    Member::new("Principal", &LAYER_PERMISSION_ALLOWED_PRINCIPAL).required(),
+    Member::new("OrganizationId", &ORGANIZATION_ID),
+    Member::new("RevisionId", &STRING).at(Location::Query),
+]);
+pub(crate) static ADD_LAYER_VERSION_PERMISSION_RESPONSE: Structure = Structure::new("AddLayerVersionPermissionResponse", &[
+    Member::new("Statement", &STRING),
+    Member::new("RevisionId", &STRING),
+]);
 pub(crate) static ADD_PERMISSION_REQUEST: Structure = Structure::new("AddPermissionRequest", &[
     Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).at(Location::Label).required(),
     Member::new("StatementId", &STATEMENT_ID).required(),
@@ -60,6 +73,8 @@ pub(crate) static BISECT_BATCH_ON_FUNCTION_ERROR: Shape = Shape::Boolean;
 pub(crate) static BLOB: Shape = Shape::Blob { min: 0, max: None, streaming: false };
 pub(crate) static BOOLEAN: Shape = Shape::Boolean;
 pub(crate) static CODE_SIGNING_CONFIG_ARN: Shape = Shape::String(Text::ANY.max(200).pattern(r"arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso(b?)))?-[a-z]+-\d{1}:\d{12}:code-signing-config:csc-[a-z0-9]{17}"));
+pub(crate) static COMPATIBLE_ARCHITECTURES: Shape = Shape::List(List::of(&ARCHITECTURE).max(2));
+pub(crate) static COMPATIBLE_RUNTIMES: Shape = Shape::List(List::of(&RUNTIME).max(15));
 pub(crate) static CONCURRENCY: Structure = Structure::new("Concurrency", &[
     Member::new("ReservedConcurrentExecutions", &RESERVED_CONCURRENT_EXECUTIONS),
 ]);
@@ -156,6 +171,10 @@ pub(crate) static DELETE_FUNCTION_REQUEST: Structure = Structure::new("DeleteFun
 ]);
 pub(crate) static DELETE_FUNCTION_RESPONSE: Structure = Structure::new("DeleteFunctionResponse", &[
     Member::new("StatusCode", &INTEGER).at(Location::Status),
+]);
+pub(crate) static DELETE_LAYER_VERSION_REQUEST: Structure = Structure::new("DeleteLayerVersionRequest", &[
+    Member::new("LayerName", &LAYER_NAME).at(Location::Label).required(),
+    Member::new("VersionNumber", &LAYER_VERSION_NUMBER).at(Location::Label).required(),
 ]);
 pub(crate) static DESCRIPTION: Shape = Shape::String(Text::ANY.max(256));
 pub(crate) static DESTINATION_ARN: Shape = Shape::String(Text::ANY.max(350).pattern(r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:([a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)"));
@@ -353,6 +372,32 @@ pub(crate) static GET_FUNCTION_RESPONSE: Structure = Structure::new("GetFunction
     Member::new("TagsError", &TAGS_ERROR_SHAPE),
     Member::new("Concurrency", &CONCURRENCY_SHAPE),
 ]);
+pub(crate) static GET_LAYER_VERSION_BY_ARN_REQUEST: Structure = Structure::new("GetLayerVersionByArnRequest", &[
+    Member::new("Arn", &LAYER_VERSION_ARN).at(Location::Query).required(),
+]);
+pub(crate) static GET_LAYER_VERSION_POLICY_REQUEST: Structure = Structure::new("GetLayerVersionPolicyRequest", &[
+    Member::new("LayerName", &LAYER_NAME).at(Location::Label).required(),
+    Member::new("VersionNumber", &LAYER_VERSION_NUMBER).at(Location::Label).required(),
+]);
+pub(crate) static GET_LAYER_VERSION_POLICY_RESPONSE: Structure = Structure::new("GetLayerVersionPolicyResponse", &[
+    Member::new("Policy", &STRING),
+    Member::new("RevisionId", &STRING),
+]);
+pub(crate) static GET_LAYER_VERSION_REQUEST: Structure = Structure::new("GetLayerVersionRequest", &[
+    Member::new("LayerName", &LAYER_NAME).at(Location::Label).required(),
+    Member::new("VersionNumber", &LAYER_VERSION_NUMBER).at(Location::Label).required(),
+]);
+pub(crate) static GET_LAYER_VERSION_RESPONSE: Structure = Structure::new("GetLayerVersionResponse", &[
+    Member::new("Content", &LAYER_VERSION_CONTENT_OUTPUT_SHAPE),
+    Member::new("LayerArn", &LAYER_ARN),
+    Member::new("LayerVersionArn", &LAYER_VERSION_ARN),
+    Member::new("Description", &DESCRIPTION),
+    Member::new("CreatedDate", &TIMESTAMP),
+    Member::new("Version", &LAYER_VERSION_NUMBER),
+    Member::new("CompatibleRuntimes", &COMPATIBLE_RUNTIMES),
+    Member::new("LicenseInfo", &LICENSE_INFO),
+    Member::new("CompatibleArchitectures", &COMPATIBLE_ARCHITECTURES),
+]);
 pub(crate) static GET_POLICY_REQUEST: Structure = Structure::new("GetPolicyRequest", &[
     Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).at(Location::Label).required(),
     Member::new("Qualifier", &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER).at(Location::Query),
@@ -418,9 +463,48 @@ pub(crate) static LAYER: Structure = Structure::new("Layer", &[
     Member::new("SigningJobArn", &ARN).ignored(),
 ]);
 static LAYER_SHAPE: Shape = Shape::Structure(&LAYER);
+pub(crate) static LAYER_ARN: Shape = Shape::String(Text::ANY.min(1).max(140).pattern(r"arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+"));
 pub(crate) static LAYER_LIST: Shape = Shape::List(List::of(&LAYER_VERSION_ARN));
+pub(crate) static LAYER_NAME: Shape = Shape::String(Text::ANY.min(1).max(140).pattern(r"(arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+"));
+pub(crate) static LAYER_PERMISSION_ALLOWED_ACTION: Shape = Shape::String(Text::ANY.max(22).pattern("lambda:GetLayerVersion"));
+pub(crate) static LAYER_PERMISSION_ALLOWED_PRINCIPAL: Shape = Shape::String(Text::ANY.pattern(r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root"));
 pub(crate) static LAYER_VERSION_ARN: Shape = Shape::String(Text::ANY.min(1).max(140).pattern(r"arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+"));
+pub(crate) static LAYER_VERSION_CONTENT_INPUT: Structure = Structure::new("LayerVersionContentInput", &[
+    Member::new("S3Bucket", &S3_BUCKET),
+    Member::new("S3Key", &S3_KEY),
+    Member::new("S3ObjectVersion", &S3_OBJECT_VERSION),
+    Member::new("ZipFile", &BLOB),
+]);
+static LAYER_VERSION_CONTENT_INPUT_SHAPE: Shape = Shape::Structure(&LAYER_VERSION_CONTENT_INPUT);
+pub(crate) static LAYER_VERSION_CONTENT_OUTPUT: Structure = Structure::new("LayerVersionContentOutput", &[
+    Member::new("Location", &STRING),
+    Member::new("CodeSha256", &STRING),
+    Member::new("CodeSize", &LONG),
+    Member::new("SigningProfileVersionArn", &STRING).ignored(),
+    Member::new("SigningJobArn", &STRING).ignored(),
+]);
+static LAYER_VERSION_CONTENT_OUTPUT_SHAPE: Shape = Shape::Structure(&LAYER_VERSION_CONTENT_OUTPUT);
+pub(crate) static LAYER_VERSION_NUMBER: Shape = Shape::Long(Range::ANY);
+pub(crate) static LAYER_VERSIONS_LIST: Shape = Shape::List(List::of(&LAYER_VERSIONS_LIST_ITEM_SHAPE));
+pub(crate) static LAYER_VERSIONS_LIST_ITEM: Structure = Structure::new("LayerVersionsListItem", &[
+    Member::new("LayerVersionArn", &LAYER_VERSION_ARN),
+    Member::new("Version", &LAYER_VERSION_NUMBER),
+    Member::new("Description", &DESCRIPTION),
+    Member::new("CreatedDate", &TIMESTAMP),
+    Member::new("CompatibleRuntimes", &COMPATIBLE_RUNTIMES),
+    Member::new("LicenseInfo", &LICENSE_INFO),
+    Member::new("CompatibleArchitectures", &COMPATIBLE_ARCHITECTURES),
+]);
+static LAYER_VERSIONS_LIST_ITEM_SHAPE: Shape = Shape::Structure(&LAYER_VERSIONS_LIST_ITEM);
+pub(crate) static LAYERS_LIST: Shape = Shape::List(List::of(&LAYERS_LIST_ITEM_SHAPE));
+pub(crate) static LAYERS_LIST_ITEM: Structure = Structure::new("LayersListItem", &[
+    Member::new("LayerName", &LAYER_NAME),
+    Member::new("LayerArn", &LAYER_ARN),
+    Member::new("LatestMatchingVersion", &LAYER_VERSIONS_LIST_ITEM_SHAPE),
+]);
+static LAYERS_LIST_ITEM_SHAPE: Shape = Shape::Structure(&LAYERS_LIST_ITEM);
 pub(crate) static LAYERS_REFERENCE_LIST: Shape = Shape::List(List::of(&LAYER_SHAPE));
+pub(crate) static LICENSE_INFO: Shape = Shape::String(Text::ANY.max(512));
 pub(crate) static LIST_ALIASES_REQUEST: Structure = Structure::new("ListAliasesRequest", &[
     Member::new("FunctionName", &FUNCTION_NAME).at(Location::Label).required(),
     Member::new("FunctionVersion", &VERSION_WITH_LATEST_PUBLISHED).at(Location::Query),
@@ -460,6 +544,27 @@ pub(crate) static LIST_FUNCTIONS_RESPONSE: Structure = Structure::new("ListFunct
     Member::new("NextMarker", &STRING),
     Member::new("Functions", &FUNCTION_LIST),
 ]);
+pub(crate) static LIST_LAYER_VERSIONS_REQUEST: Structure = Structure::new("ListLayerVersionsRequest", &[
+    Member::new("CompatibleRuntime", &RUNTIME).at(Location::Query),
+    Member::new("LayerName", &LAYER_NAME).at(Location::Label).required(),
+    Member::new("Marker", &STRING).at(Location::Query),
+    Member::new("MaxItems", &MAX_LAYER_LIST_ITEMS).at(Location::Query),
+    Member::new("CompatibleArchitecture", &ARCHITECTURE).at(Location::Query),
+]);
+pub(crate) static LIST_LAYER_VERSIONS_RESPONSE: Structure = Structure::new("ListLayerVersionsResponse", &[
+    Member::new("NextMarker", &STRING),
+    Member::new("LayerVersions", &LAYER_VERSIONS_LIST),
+]);
+pub(crate) static LIST_LAYERS_REQUEST: Structure = Structure::new("ListLayersRequest", &[
+    Member::new("CompatibleRuntime", &RUNTIME).at(Location::Query),
+    Member::new("Marker", &STRING).at(Location::Query),
+    Member::new("MaxItems", &MAX_LAYER_LIST_ITEMS).at(Location::Query),
+    Member::new("CompatibleArchitecture", &ARCHITECTURE).at(Location::Query),
+]);
+pub(crate) static LIST_LAYERS_RESPONSE: Structure = Structure::new("ListLayersResponse", &[
+    Member::new("NextMarker", &STRING),
+    Member::new("Layers", &LAYERS_LIST),
+]);
 pub(crate) static LIST_TAGS_REQUEST: Structure = Structure::new("ListTagsRequest", &[
     Member::new("Resource", &TAGGABLE_RESOURCE).at(Location::Label).required(),
 ]);
@@ -488,6 +593,7 @@ static LOGGING_CONFIG_SHAPE: Shape = Shape::Structure(&LOGGING_CONFIG);
 pub(crate) static LONG: Shape = Shape::Long(Range::ANY);
 pub(crate) static MASTER_REGION: Shape = Shape::String(Text::ANY.pattern(r"ALL|[a-z]{2}(-gov)?-[a-z]+-\d{1}"));
 pub(crate) static MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS: Shape = Shape::Integer(Range::ANY.min(1).max(50));
+pub(crate) static MAX_LAYER_LIST_ITEMS: Shape = Shape::Integer(Range::ANY.min(1).max(50));
 pub(crate) static MAX_LIST_ITEMS: Shape = Shape::Integer(Range::ANY.min(1).max(10000));
 pub(crate) static MAXIMUM_BATCHING_WINDOW_IN_SECONDS: Shape = Shape::Integer(Range::ANY.min(0).max(300));
 pub(crate) static MAXIMUM_CONCURRENCY: Shape = Shape::Integer(Range::ANY.min(2).max(1000));
@@ -509,11 +615,31 @@ pub(crate) static ON_SUCCESS: Structure = Structure::new("OnSuccess", &[
     Member::new("Destination", &DESTINATION_ARN),
 ]);
 static ON_SUCCESS_SHAPE: Shape = Shape::Structure(&ON_SUCCESS);
+pub(crate) static ORGANIZATION_ID: Shape = Shape::String(Text::ANY.max(34).pattern("o-[a-z0-9]{10,32}"));
 pub(crate) static PACKAGE_TYPE: Shape = Shape::String(Text::ANY.allowed(&["Zip", "Image"]));
 pub(crate) static PARALLELIZATION_FACTOR: Shape = Shape::Integer(Range::ANY.min(1).max(10));
 pub(crate) static PATTERN: Shape = Shape::String(Text::ANY.max(4096).pattern(".*"));
 pub(crate) static PRINCIPAL: Shape = Shape::String(Text::ANY.pattern(r"[^\s]+"));
 pub(crate) static PRINCIPAL_ORG_ID: Shape = Shape::String(Text::ANY.min(12).max(34).pattern("o-[a-z0-9]{10,32}"));
+pub(crate) static PUBLISH_LAYER_VERSION_REQUEST: Structure = Structure::new("PublishLayerVersionRequest", &[
+    Member::new("LayerName", &LAYER_NAME).at(Location::Label).required(),
+    Member::new("Description", &DESCRIPTION),
+    Member::new("Content", &LAYER_VERSION_CONTENT_INPUT_SHAPE).required(),
+    Member::new("CompatibleRuntimes", &COMPATIBLE_RUNTIMES),
+    Member::new("LicenseInfo", &LICENSE_INFO),
+    Member::new("CompatibleArchitectures", &COMPATIBLE_ARCHITECTURES),
+]);
+pub(crate) static PUBLISH_LAYER_VERSION_RESPONSE: Structure = Structure::new("PublishLayerVersionResponse", &[
+    Member::new("Content", &LAYER_VERSION_CONTENT_OUTPUT_SHAPE),
+    Member::new("LayerArn", &LAYER_ARN),
+    Member::new("LayerVersionArn", &LAYER_VERSION_ARN),
+    Member::new("Description", &DESCRIPTION),
+    Member::new("CreatedDate", &TIMESTAMP),
+    Member::new("Version", &LAYER_VERSION_NUMBER),
+    Member::new("CompatibleRuntimes", &COMPATIBLE_RUNTIMES),
+    Member::new("LicenseInfo", &LICENSE_INFO),
+    Member::new("CompatibleArchitectures", &COMPATIBLE_ARCHITECTURES),
+]);
 pub(crate) static PUBLISH_VERSION_REQUEST: Structure = Structure::new("PublishVersionRequest", &[
     Member::new("FunctionName", &FUNCTION_NAME).at(Location::Label).required(),
     Member::new("CodeSha256", &STRING),
@@ -531,6 +657,12 @@ pub(crate) static PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Structure = Structur
     Member::new("MaximumRetryAttempts", &MAXIMUM_RETRY_ATTEMPTS),
     Member::new("MaximumEventAgeInSeconds", &MAXIMUM_EVENT_AGE_IN_SECONDS),
     Member::new("DestinationConfig", &DESTINATION_CONFIG_SHAPE),
+]);
+pub(crate) static REMOVE_LAYER_VERSION_PERMISSION_REQUEST: Structure = Structure::new("RemoveLayerVersionPermissionRequest", &[
+    Member::new("LayerName", &LAYER_NAME).at(Location::Label).required(),
+    Member::new("VersionNumber", &LAYER_VERSION_NUMBER).at(Location::Label).required(),
+    Member::new("StatementId", &STATEMENT_ID).at(Location::Label).required(),
+    Member::new("RevisionId", &STRING).at(Location::Query),
 ]);
 pub(crate) static REMOVE_PERMISSION_REQUEST: Structure = Structure::new("RemovePermissionRequest", &[
     Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).at(Location::Label).required(),
@@ -715,6 +847,8 @@ pub(crate) static WORKING_DIRECTORY: Shape = Shape::String(Text::ANY.max(1000));
 pub(crate) static DELETE_ALIAS_OUTPUT: Structure = Structure::new("DeleteAliasOutput", &[]);
 pub(crate) static DELETE_FUNCTION_CONCURRENCY_OUTPUT: Structure = Structure::new("DeleteFunctionConcurrencyOutput", &[]);
 pub(crate) static DELETE_FUNCTION_EVENT_INVOKE_CONFIG_OUTPUT: Structure = Structure::new("DeleteFunctionEventInvokeConfigOutput", &[]);
+pub(crate) static DELETE_LAYER_VERSION_OUTPUT: Structure = Structure::new("DeleteLayerVersionOutput", &[]);
+pub(crate) static REMOVE_LAYER_VERSION_PERMISSION_OUTPUT: Structure = Structure::new("RemoveLayerVersionPermissionOutput", &[]);
 pub(crate) static REMOVE_PERMISSION_OUTPUT: Structure = Structure::new("RemovePermissionOutput", &[]);
 pub(crate) static TAG_RESOURCE_OUTPUT: Structure = Structure::new("TagResourceOutput", &[]);
 pub(crate) static UNTAG_RESOURCE_OUTPUT: Structure = Structure::new("UntagResourceOutput", &[]);

@@ -69,6 +69,73 @@ impl Shaped for AccountUsage {
     }
 }
 
+/// AWS's `AddLayerVersionPermissionRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AddLayerVersionPermissionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+    pub statement_id: String,
+    pub action: String,
+    pub principal: String,
+    pub organization_id: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+impl Shaped for AddLayerVersionPermissionRequest {
+    const SCHEMA: &'static Structure = &schemas::ADD_LAYER_VERSION_PERMISSION_REQUEST;
+
+    fn from_fields(fields: Fields) -> Result<AddLayerVersionPermissionRequest, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(AddLayerVersionPermissionRequest {
+            layer_name: members.required(0)?,
+            version_number: members.required(1)?,
+            statement_id: members.required(2)?,
+            action: members.required(3)?,
+            principal: members.required(4)?,
+            organization_id: members.optional(5)?,
+            revision_id: members.optional(6)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(7);
+        fields.put(0, self.layer_name);
+        fields.put(1, self.version_number);
+        fields.put(2, self.statement_id);
+        fields.put(3, self.action);
+        fields.put(4, self.principal);
+        fields.put_optional(5, self.organization_id);
+        fields.put_optional(6, self.revision_id);
+        fields
+    }
+}
+
+/// AWS's `AddLayerVersionPermissionResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AddLayerVersionPermissionResponse {
+    pub statement: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+impl Shaped for AddLayerVersionPermissionResponse {
+    const SCHEMA: &'static Structure = &schemas::ADD_LAYER_VERSION_PERMISSION_RESPONSE;
+
+    fn from_fields(fields: Fields) -> Result<AddLayerVersionPermissionResponse, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(AddLayerVersionPermissionResponse {
+            statement: members.optional(0)?,
+            revision_id: members.optional(1)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(2);
+        fields.put_optional(0, self.statement);
+        fields.put_optional(1, self.revision_id);
+        fields
+    }
+}
+
 /// AWS's `AddPermissionRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AddPermissionRequest {
@@ -590,6 +657,32 @@ impl Shaped for DeleteFunctionResponse {
     fn into_fields(self) -> Fields {
         let mut fields = Fields::empty(1);
         fields.put_optional(0, self.status_code);
+        fields
+    }
+}
+
+/// AWS's `DeleteLayerVersionRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteLayerVersionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+
+impl Shaped for DeleteLayerVersionRequest {
+    const SCHEMA: &'static Structure = &schemas::DELETE_LAYER_VERSION_REQUEST;
+
+    fn from_fields(fields: Fields) -> Result<DeleteLayerVersionRequest, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(DeleteLayerVersionRequest {
+            layer_name: members.required(0)?,
+            version_number: members.required(1)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(2);
+        fields.put(0, self.layer_name);
+        fields.put(1, self.version_number);
         fields
     }
 }
@@ -1318,6 +1411,154 @@ impl Shaped for GetFunctionResponse {
     }
 }
 
+/// AWS's `GetLayerVersionByArnRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLayerVersionByArnRequest {
+    pub arn: String,
+}
+
+impl Shaped for GetLayerVersionByArnRequest {
+    const SCHEMA: &'static Structure = &schemas::GET_LAYER_VERSION_BY_ARN_REQUEST;
+
+    fn from_fields(fields: Fields) -> Result<GetLayerVersionByArnRequest, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(GetLayerVersionByArnRequest {
+            arn: members.required(0)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(1);
+        fields.put(0, self.arn);
+        fields
+    }
+}
+
+/// AWS's `GetLayerVersionPolicyRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLayerVersionPolicyRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+
+impl Shaped for GetLayerVersionPolicyRequest {
+    const SCHEMA: &'static Structure = &schemas::GET_LAYER_VERSION_POLICY_REQUEST;
+
+    fn from_fields(fields: Fields) -> Result<GetLayerVersionPolicyRequest, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(GetLayerVersionPolicyRequest {
+            layer_name: members.required(0)?,
+            version_number: members.required(1)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(2);
+        fields.put(0, self.layer_name);
+        fields.put(1, self.version_number);
+        fields
+    }
+}
+
+/// AWS's `GetLayerVersionPolicyResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLayerVersionPolicyResponse {
+    pub policy: Option<String>,
+    pub revision_id: Option<String>,
+}
+
+impl Shaped for GetLayerVersionPolicyResponse {
+    const SCHEMA: &'static Structure = &schemas::GET_LAYER_VERSION_POLICY_RESPONSE;
+
+    fn from_fields(fields: Fields) -> Result<GetLayerVersionPolicyResponse, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(GetLayerVersionPolicyResponse {
+            policy: members.optional(0)?,
+            revision_id: members.optional(1)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(2);
+        fields.put_optional(0, self.policy);
+        fields.put_optional(1, self.revision_id);
+        fields
+    }
+}
+
+/// AWS's `GetLayerVersionRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLayerVersionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+}
+
+impl Shaped for GetLayerVersionRequest {
+    const SCHEMA: &'static Structure = &schemas::GET_LAYER_VERSION_REQUEST;
+
+    fn from_fields(fields: Fields) -> Result<GetLayerVersionRequest, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(GetLayerVersionRequest {
+            layer_name: members.required(0)?,
+            version_number: members.required(1)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(2);
+        fields.put(0, self.layer_name);
+        fields.put(1, self.version_number);
+        fields
+    }
+}
+
+/// AWS's `GetLayerVersionResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLayerVersionResponse {
+    pub content: Option<LayerVersionContentOutput>,
+    pub layer_arn: Option<String>,
+    pub layer_version_arn: Option<String>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub version: Option<i64>,
+    pub compatible_runtimes: Option<Vec<String>>,
+    pub license_info: Option<String>,
+    pub compatible_architectures: Option<Vec<String>>,
+}
+
+impl Shaped for GetLayerVersionResponse {
+    const SCHEMA: &'static Structure = &schemas::GET_LAYER_VERSION_RESPONSE;
+
+    fn from_fields(fields: Fields) -> Result<GetLayerVersionResponse, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(GetLayerVersionResponse {
+            content: members.optional(0)?,
+            layer_arn: members.optional(1)?,
+            layer_version_arn: members.optional(2)?,
+            description: members.optional(3)?,
+            created_date: members.optional(4)?,
+            version: members.optional(5)?,
+            compatible_runtimes: members.optional(6)?,
+            license_info: members.optional(7)?,
+            compatible_architectures: members.optional(8)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(9);
+        fields.put_optional(0, self.content);
+        fields.put_optional(1, self.layer_arn);
+        fields.put_optional(2, self.layer_version_arn);
+        fields.put_optional(3, self.description);
+        fields.put_optional(4, self.created_date);
+        fields.put_optional(5, self.version);
+        fields.put_optional(6, self.compatible_runtimes);
+        fields.put_optional(7, self.license_info);
+        fields.put_optional(8, self.compatible_architectures);
+        fields
+    }
+}
+
 /// AWS's `GetPolicyRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetPolicyRequest {
@@ -1596,6 +1837,137 @@ impl Shaped for Layer {
     }
 }
 
+/// AWS's `LayerVersionContentInput`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LayerVersionContentInput {
+    pub s3_bucket: Option<String>,
+    pub s3_key: Option<String>,
+    pub s3_object_version: Option<String>,
+    pub zip_file: Option<Bytes>,
+}
+
+impl Shaped for LayerVersionContentInput {
+    const SCHEMA: &'static Structure = &schemas::LAYER_VERSION_CONTENT_INPUT;
+
+    fn from_fields(fields: Fields) -> Result<LayerVersionContentInput, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(LayerVersionContentInput {
+            s3_bucket: members.optional(0)?,
+            s3_key: members.optional(1)?,
+            s3_object_version: members.optional(2)?,
+            zip_file: members.optional(3)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(4);
+        fields.put_optional(0, self.s3_bucket);
+        fields.put_optional(1, self.s3_key);
+        fields.put_optional(2, self.s3_object_version);
+        fields.put_optional(3, self.zip_file);
+        fields
+    }
+}
+
+/// AWS's `LayerVersionContentOutput`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LayerVersionContentOutput {
+    pub location: Option<String>,
+    pub code_sha256: Option<String>,
+    pub code_size: Option<i64>,
+}
+
+impl Shaped for LayerVersionContentOutput {
+    const SCHEMA: &'static Structure = &schemas::LAYER_VERSION_CONTENT_OUTPUT;
+
+    fn from_fields(fields: Fields) -> Result<LayerVersionContentOutput, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(LayerVersionContentOutput {
+            location: members.optional(0)?,
+            code_sha256: members.optional(1)?,
+            code_size: members.optional(2)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(5);
+        fields.put_optional(0, self.location);
+        fields.put_optional(1, self.code_sha256);
+        fields.put_optional(2, self.code_size);
+        fields
+    }
+}
+
+/// AWS's `LayerVersionsListItem`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LayerVersionsListItem {
+    pub layer_version_arn: Option<String>,
+    pub version: Option<i64>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub compatible_runtimes: Option<Vec<String>>,
+    pub license_info: Option<String>,
+    pub compatible_architectures: Option<Vec<String>>,
+}
+
+impl Shaped for LayerVersionsListItem {
+    const SCHEMA: &'static Structure = &schemas::LAYER_VERSIONS_LIST_ITEM;
+
+    fn from_fields(fields: Fields) -> Result<LayerVersionsListItem, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(LayerVersionsListItem {
+            layer_version_arn: members.optional(0)?,
+            version: members.optional(1)?,
+            description: members.optional(2)?,
+            created_date: members.optional(3)?,
+            compatible_runtimes: members.optional(4)?,
+            license_info: members.optional(5)?,
+            compatible_architectures: members.optional(6)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(7);
+        fields.put_optional(0, self.layer_version_arn);
+        fields.put_optional(1, self.version);
+        fields.put_optional(2, self.description);
+        fields.put_optional(3, self.created_date);
+        fields.put_optional(4, self.compatible_runtimes);
+        fields.put_optional(5, self.license_info);
+        fields.put_optional(6, self.compatible_architectures);
+        fields
+    }
+}
+
+/// AWS's `LayersListItem`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LayersListItem {
+    pub layer_name: Option<String>,
+    pub layer_arn: Option<String>,
+    pub latest_matching_version: Option<LayerVersionsListItem>,
+}
+
+impl Shaped for LayersListItem {
+    const SCHEMA: &'static Structure = &schemas::LAYERS_LIST_ITEM;
+
+    fn from_fields(fields: Fields) -> Result<LayersListItem, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(LayersListItem {
+            layer_name: members.optional(0)?,
+            layer_arn: members.optional(1)?,
+            latest_matching_version: members.optional(2)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(3);
+        fields.put_optional(0, self.layer_name);
+        fields.put_optional(1, self.layer_arn);
+        fields.put_optional(2, self.latest_matching_version);
+        fields
+    }
+}
+
 /// AWS's `ListAliasesRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListAliasesRequest {
@@ -1822,6 +2194,125 @@ impl Shaped for ListFunctionsResponse {
     }
 }
 
+/// AWS's `ListLayerVersionsRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListLayerVersionsRequest {
+    pub compatible_runtime: Option<String>,
+    pub layer_name: String,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+    pub compatible_architecture: Option<String>,
+}
+
+impl Shaped for ListLayerVersionsRequest {
+    const SCHEMA: &'static Structure = &schemas::LIST_LAYER_VERSIONS_REQUEST;
+
+    fn from_fields(fields: Fields) -> Result<ListLayerVersionsRequest, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(ListLayerVersionsRequest {
+            compatible_runtime: members.optional(0)?,
+            layer_name: members.required(1)?,
+            marker: members.optional(2)?,
+            max_items: members.optional(3)?,
+            compatible_architecture: members.optional(4)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(5);
+        fields.put_optional(0, self.compatible_runtime);
+        fields.put(1, self.layer_name);
+        fields.put_optional(2, self.marker);
+        fields.put_optional(3, self.max_items);
+        fields.put_optional(4, self.compatible_architecture);
+        fields
+    }
+}
+
+/// AWS's `ListLayerVersionsResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListLayerVersionsResponse {
+    pub next_marker: Option<String>,
+    pub layer_versions: Option<Vec<LayerVersionsListItem>>,
+}
+
+impl Shaped for ListLayerVersionsResponse {
+    const SCHEMA: &'static Structure = &schemas::LIST_LAYER_VERSIONS_RESPONSE;
+
+    fn from_fields(fields: Fields) -> Result<ListLayerVersionsResponse, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(ListLayerVersionsResponse {
+            next_marker: members.optional(0)?,
+            layer_versions: members.optional(1)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(2);
+        fields.put_optional(0, self.next_marker);
+        fields.put_optional(1, self.layer_versions);
+        fields
+    }
+}
+
+/// AWS's `ListLayersRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListLayersRequest {
+    pub compatible_runtime: Option<String>,
+    pub marker: Option<String>,
+    pub max_items: Option<i32>,
+    pub compatible_architecture: Option<String>,
+}
+
+impl Shaped for ListLayersRequest {
+    const SCHEMA: &'static Structure = &schemas::LIST_LAYERS_REQUEST;
+
+    fn from_fields(fields: Fields) -> Result<ListLayersRequest, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(ListLayersRequest {
+            compatible_runtime: members.optional(0)?,
+            marker: members.optional(1)?,
+            max_items: members.optional(2)?,
+            compatible_architecture: members.optional(3)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(4);
+        fields.put_optional(0, self.compatible_runtime);
+        fields.put_optional(1, self.marker);
+        fields.put_optional(2, self.max_items);
+        fields.put_optional(3, self.compatible_architecture);
+        fields
+    }
+}
+
+/// AWS's `ListLayersResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListLayersResponse {
+    pub next_marker: Option<String>,
+    pub layers: Option<Vec<LayersListItem>>,
+}
+
+impl Shaped for ListLayersResponse {
+    const SCHEMA: &'static Structure = &schemas::LIST_LAYERS_RESPONSE;
+
+    fn from_fields(fields: Fields) -> Result<ListLayersResponse, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(ListLayersResponse {
+            next_marker: members.optional(0)?,
+            layers: members.optional(1)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(2);
+        fields.put_optional(0, self.next_marker);
+        fields.put_optional(1, self.layers);
+        fields
+    }
+}
+
 /// AWS's `ListTagsRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListTagsRequest {
@@ -2001,6 +2492,91 @@ impl Shaped for OnSuccess {
     }
 }
 
+/// AWS's `PublishLayerVersionRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PublishLayerVersionRequest {
+    pub layer_name: String,
+    pub description: Option<String>,
+    pub content: LayerVersionContentInput,
+    pub compatible_runtimes: Option<Vec<String>>,
+    pub license_info: Option<String>,
+    pub compatible_architectures: Option<Vec<String>>,
+}
+
+impl Shaped for PublishLayerVersionRequest {
+    const SCHEMA: &'static Structure = &schemas::PUBLISH_LAYER_VERSION_REQUEST;
+
+    fn from_fields(fields: Fields) -> Result<PublishLayerVersionRequest, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(PublishLayerVersionRequest {
+            layer_name: members.required(0)?,
+            description: members.optional(1)?,
+            content: members.required(2)?,
+            compatible_runtimes: members.optional(3)?,
+            license_info: members.optional(4)?,
+            compatible_architectures: members.optional(5)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(6);
+        fields.put(0, self.layer_name);
+        fields.put_optional(1, self.description);
+        fields.put(2, self.content);
+        fields.put_optional(3, self.compatible_runtimes);
+        fields.put_optional(4, self.license_info);
+        fields.put_optional(5, self.compatible_architectures);
+        fields
+    }
+}
+
+/// AWS's `PublishLayerVersionResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PublishLayerVersionResponse {
+    pub content: Option<LayerVersionContentOutput>,
+    pub layer_arn: Option<String>,
+    pub layer_version_arn: Option<String>,
+    pub description: Option<String>,
+    pub created_date: Option<String>,
+    pub version: Option<i64>,
+    pub compatible_runtimes: Option<Vec<String>>,
+    pub license_info: Option<String>,
+    pub compatible_architectures: Option<Vec<String>>,
+}
+
+impl Shaped for PublishLayerVersionResponse {
+    const SCHEMA: &'static Structure = &schemas::PUBLISH_LAYER_VERSION_RESPONSE;
+
+    fn from_fields(fields: Fields) -> Result<PublishLayerVersionResponse, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(PublishLayerVersionResponse {
+            content: members.optional(0)?,
+            layer_arn: members.optional(1)?,
+            layer_version_arn: members.optional(2)?,
+            description: members.optional(3)?,
+            created_date: members.optional(4)?,
+            version: members.optional(5)?,
+            compatible_runtimes: members.optional(6)?,
+            license_info: members.optional(7)?,
+            compatible_architectures: members.optional(8)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(9);
+        fields.put_optional(0, self.content);
+        fields.put_optional(1, self.layer_arn);
+        fields.put_optional(2, self.layer_version_arn);
+        fields.put_optional(3, self.description);
+        fields.put_optional(4, self.created_date);
+        fields.put_optional(5, self.version);
+        fields.put_optional(6, self.compatible_runtimes);
+        fields.put_optional(7, self.license_info);
+        fields.put_optional(8, self.compatible_architectures);
+        fields
+    }
+}
+
 /// AWS's `PublishVersionRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PublishVersionRequest {
@@ -2090,6 +2666,38 @@ impl Shaped for PutFunctionEventInvokeConfigRequest {
         fields.put_optional(2, self.maximum_retry_attempts);
         fields.put_optional(3, self.maximum_event_age_in_seconds);
         fields.put_optional(4, self.destination_config);
+        fields
+    }
+}
+
+/// AWS's `RemoveLayerVersionPermissionRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RemoveLayerVersionPermissionRequest {
+    pub layer_name: String,
+    pub version_number: i64,
+    pub statement_id: String,
+    pub revision_id: Option<String>,
+}
+
+impl Shaped for RemoveLayerVersionPermissionRequest {
+    const SCHEMA: &'static Structure = &schemas::REMOVE_LAYER_VERSION_PERMISSION_REQUEST;
+
+    fn from_fields(fields: Fields) -> Result<RemoveLayerVersionPermissionRequest, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(RemoveLayerVersionPermissionRequest {
+            layer_name: members.required(0)?,
+            version_number: members.required(1)?,
+            statement_id: members.required(2)?,
+            revision_id: members.optional(3)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(4);
+        fields.put(0, self.layer_name);
+        fields.put(1, self.version_number);
+        fields.put(2, self.statement_id);
+        fields.put_optional(3, self.revision_id);
         fields
     }
 }
@@ -2735,6 +3343,38 @@ impl Shaped for DeleteFunctionEventInvokeConfigOutput {
 
     fn from_fields(_: Fields) -> Result<DeleteFunctionEventInvokeConfigOutput, Unshaped> {
         Ok(DeleteFunctionEventInvokeConfigOutput {})
+    }
+
+    fn into_fields(self) -> Fields {
+        Fields::empty(0)
+    }
+}
+
+/// AWS's `DeleteLayerVersionOutput`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteLayerVersionOutput {}
+
+impl Shaped for DeleteLayerVersionOutput {
+    const SCHEMA: &'static Structure = &schemas::DELETE_LAYER_VERSION_OUTPUT;
+
+    fn from_fields(_: Fields) -> Result<DeleteLayerVersionOutput, Unshaped> {
+        Ok(DeleteLayerVersionOutput {})
+    }
+
+    fn into_fields(self) -> Fields {
+        Fields::empty(0)
+    }
+}
+
+/// AWS's `RemoveLayerVersionPermissionOutput`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RemoveLayerVersionPermissionOutput {}
+
+impl Shaped for RemoveLayerVersionPermissionOutput {
+    const SCHEMA: &'static Structure = &schemas::REMOVE_LAYER_VERSION_PERMISSION_OUTPUT;
+
+    fn from_fields(_: Fields) -> Result<RemoveLayerVersionPermissionOutput, Unshaped> {
+        Ok(RemoveLayerVersionPermissionOutput {})
     }
 
     fn into_fields(self) -> Fields {

@@ -65,7 +65,7 @@ impl Deployment {
         let built = self.build_all(sources).await?;
         for (source, built) in &built {
             let key = self.upload(&bucket, built).await?;
-            file.point_to(&mut template, &source.function, &bucket, &key);
+            file.point_to(&mut template, &source.resource, &bucket, &key);
         }
         stack::bring_about(self, &bucket, &template).await
     }
@@ -77,9 +77,9 @@ impl Deployment {
             .map(|source| {
                 let workshop = self.workshop.clone();
                 tokio::task::spawn_blocking(move || {
-                    let function = source.function.clone();
+                    let resource = source.resource.clone();
                     let built =
-                        workshop.build(&source, &mut |what| print::step("Building", &format!("{function}: {what}")))?;
+                        workshop.build(&source, &mut |what| print::step("Building", &format!("{resource}: {what}")))?;
                     Ok::<_, BuildError>((source, built))
                 })
             })

@@ -11,7 +11,7 @@ use model_lambda::{CreateFunctionRequest, LoggingConfig, UpdateFunctionConfigura
 use wire::Error;
 
 use crate::registry::{Layer, Logging, Version, Vpc};
-pub use rules::check_whole;
+pub use rules::{check_compatible_runtimes, check_whole};
 pub use show::{Moment, alias_configuration, describe};
 
 /// What is to be set of a configuration; what is absent stays as it is, or gets its default.

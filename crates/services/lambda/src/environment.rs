@@ -12,11 +12,14 @@ use futures_util::future::BoxFuture;
 use sandbox::{EnvironmentSpec, Invocation, Outcome, Output, StartError};
 
 use crate::package::{Code, Packages};
-use crate::registry::Version;
+use crate::registry::{Package, Version};
 
 /// Where the unpacked code of versions is.
 pub trait Unpack: Send + Sync {
     fn folders<'a>(&'a self, version: &'a Version) -> BoxFuture<'a, Result<Folders, wire::Error>>;
+
+    /// Deletes what is unpacked, held by nobody, and of none of the packages `kept`.
+    fn keep_only(&self, kept: Vec<Package>) -> BoxFuture<'_, ()>;
 }
 
 /// Unpacked packages of a version.
@@ -77,6 +80,10 @@ impl Unpack for Packages {
             }
             Ok(folders)
         })
+    }
+
+    fn keep_only(&self, kept: Vec<Package>) -> BoxFuture<'_, ()> {
+        Box::pin(async move { self.collect(&[], &kept.iter().collect::<Vec<_>>()).await })
     }
 }
 

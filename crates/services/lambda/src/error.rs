@@ -31,3 +31,15 @@ pub fn stale_revision(api: &str) -> Error {
     ))
     .with("Type", "User")
 }
+
+/// `AccessDeniedException`, where no resource policy lets a caller of another account in.
+pub fn denied(principal: &str, action: &str, resource: &str) -> Error {
+    Error::new(
+        "AccessDeniedException",
+        403,
+        format!(
+            "User: {principal} is not authorized to perform: {action} on resource: {resource} because no resource-based \
+             policy allows the {action} action"
+        ),
+    )
+}

@@ -192,11 +192,12 @@ impl Inner {
     }
 }
 
-/// Ends idle environments of old code as soon as there is newer.
+/// Ends idle environments of old code as soon as there is newer, and lets go of the code that only they used.
 async fn retire_stale(inner: std::sync::Weak<Inner>, mut changes: watch::Receiver<u64>) {
     while changes.changed().await.is_ok() {
         let Some(inner) = inner.upgrade() else { return };
         inner.pool.retire(|version| inner.is_current(version)).await;
+        inner.packages.keep_only(inner.registry.packages()).await;
     }
 }
 

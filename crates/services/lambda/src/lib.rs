@@ -12,6 +12,7 @@ mod environment;
 mod error;
 mod event;
 mod invoke;
+mod layer;
 mod mapping;
 mod operations;
 mod output;

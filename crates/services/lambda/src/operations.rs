@@ -9,6 +9,8 @@ mod event_invoke_configs;
 mod event_source_mappings;
 mod invoke;
 mod invoke_async;
+mod layer_policy;
+mod layers;
 mod policy;
 mod read_functions;
 mod tags;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use model_lambda as model;
 
 use crate::service::Lambda;
+pub(crate) use layers::publish as publish_layer;
 
 pub(crate) fn api(service: Arc<Lambda>) -> Arc<wire::Api> {
     wire::Api::builder(&model::SERVICE, service)
@@ -59,6 +62,15 @@ pub(crate) fn api(service: Arc<Lambda>) -> Arc<wire::Api> {
         .on::<model::UntagResource, _, _, _>(tags::untag_resource)
         .on::<model::ListTags, _, _, _>(tags::list_tags)
         .on::<model::GetAccountSettings, _, _, _>(account_settings::get_account_settings)
+        .on::<model::PublishLayerVersion, _, _, _>(layers::publish_layer_version)
+        .on::<model::GetLayerVersion, _, _, _>(layers::get_layer_version)
+        .on::<model::GetLayerVersionByArn, _, _, _>(layers::get_layer_version_by_arn)
+        .on::<model::ListLayerVersions, _, _, _>(layers::list_layer_versions)
+        .on::<model::ListLayers, _, _, _>(layers::list_layers)
+        .on::<model::DeleteLayerVersion, _, _, _>(layers::delete_layer_version)
+        .on::<model::AddLayerVersionPermission, _, _, _>(layer_policy::add_layer_version_permission)
+        .on::<model::GetLayerVersionPolicy, _, _, _>(layer_policy::get_layer_version_policy)
+        .on::<model::RemoveLayerVersionPermission, _, _, _>(layer_policy::remove_layer_version_permission)
         .build()
 }
 

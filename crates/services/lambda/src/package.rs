@@ -42,7 +42,14 @@ pub struct Packages {
 
 #[derive(Default)]
 struct Place {
-    code: tokio::sync::Mutex<Weak<Code>>,
+    state: tokio::sync::Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    code: Weak<Code>,
+    /// The size of what is unpacked, in bytes.
+    unpacked: u64,
 }
 
 /// An unpacked package. Its folder stays as long as somebody holds it.
@@ -103,33 +110,33 @@ impl Packages {
     /// Checks an archive by unpacking it, and stores it. The package is nobody's until a version refers to it.
     pub async fn store(&self, archive: ByteStream) -> Result<Package, Error> {
         let spool = self.spool(archive).await?;
-        self.unpack_once(&spool).await?;
-        let blob = self.store_blob(&spool).await?;
-        Ok(Package { sha256: STANDARD.encode(spool.digest), size: spool.size, blob: blob.as_str().to_owned() })
+        let unpacked = self.unpack_once(&spool).await?;
+        let blob = self.store_blob(&spool).await?.as_str().to_owned();
+        Ok(Package { sha256: STANDARD.encode(spool.digest), size: spool.size, blob, unpacked })
     }
 
     /// Checks an archive as [`Packages::store`] does, and keeps nothing.
     pub async fn check(&self, archive: ByteStream) -> Result<Package, Error> {
         let spool = self.spool(archive).await?;
-        self.unpack_once(&spool).await?;
-        Ok(Package { sha256: STANDARD.encode(spool.digest), size: spool.size, blob: String::new() })
+        let unpacked = self.unpack_once(&spool).await?;
+        Ok(Package { sha256: STANDARD.encode(spool.digest), size: spool.size, blob: String::new(), unpacked })
     }
 
     /// The unpacked package, made from its archive if it is not there.
     pub async fn unpacked(&self, package: &Package) -> Result<Arc<Code>, Error> {
         let digest = package.digest();
         let place = self.place(&digest);
-        let mut held = place.code.lock().await;
-        if let Some(code) = held.upgrade() {
+        let mut held = place.state.lock().await;
+        if let Some(code) = held.code.upgrade() {
             return Ok(code);
         }
         let path = self.folder.join(&digest);
         if !path.is_dir() {
             let spool = self.spool(self.archive(package).await?).await?;
-            self.unpack(&spool, &path).await?;
+            held.unpacked = self.unpack(&spool, &path).await?;
         }
         let code = Arc::new(Code { path });
-        *held = Arc::downgrade(&code);
+        held.code = Arc::downgrade(&code);
         Ok(code)
     }
 
@@ -153,8 +160,8 @@ impl Packages {
         let places: Vec<(String, Arc<Place>)> =
             self.lock().iter().map(|(digest, place)| (digest.clone(), place.clone())).collect();
         for (digest, place) in places.into_iter().filter(|(digest, _)| !digests.contains(digest)) {
-            let held = place.code.lock().await;
-            if held.strong_count() > 0 {
+            let held = place.state.lock().await;
+            if held.code.strong_count() > 0 {
                 continue;
             }
             remove(self.folder.join(&digest)).await;
@@ -167,28 +174,35 @@ impl Packages {
         }
     }
 
-    /// Unpacks a new archive, unless it is there.
-    async fn unpack_once(&self, spool: &Spool) -> Result<(), Error> {
+    /// Unpacks a new archive, unless it is there; gives the size of what it holds, in bytes.
+    async fn unpack_once(&self, spool: &Spool) -> Result<u64, Error> {
         let digest = hex(&spool.digest);
         let place = self.place(&digest);
-        let _held = place.code.lock().await;
+        let mut held = place.state.lock().await;
         let path = self.folder.join(&digest);
-        if path.is_dir() { Ok(()) } else { self.unpack(spool, &path).await }
+        if !path.is_dir() {
+            held.unpacked = self.unpack(spool, &path).await?;
+        }
+        Ok(held.unpacked)
     }
 
-    /// Unpacks into a folder aside, and moves it to its place when it is whole.
-    async fn unpack(&self, spool: &Spool, path: &Path) -> Result<(), Error> {
+    /// Unpacks into a folder aside, and moves it to its place when it is whole; gives the size of what it holds.
+    async fn unpack(&self, spool: &Spool, path: &Path) -> Result<u64, Error> {
         let failed = |path: &Path, source| Error::Io { path: path.to_owned(), source };
         let file = spool.open().await?.into_std().await;
         let aside = self.folder.join(format!(".{}", self.entropy.uuid()));
         let into = aside.clone();
         let unpacked = tokio::task::spawn_blocking(move || archive::unpack(file, &into)).await;
         let unpacked = unpacked.map_err(|error| failed(&aside, io::Error::other(error)))?;
-        if let Err(error) = unpacked {
-            remove(aside).await;
-            return Err(error.into());
-        }
-        tokio::fs::rename(&aside, path).await.map_err(|source| failed(path, source))
+        let bytes = match unpacked {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                remove(aside).await;
+                return Err(error.into());
+            }
+        };
+        tokio::fs::rename(&aside, path).await.map_err(|source| failed(path, source))?;
+        Ok(bytes)
     }
 
     /// Writes the archive to a file, which a reader of archives needs, and takes its digest.

@@ -1,10 +1,12 @@
-//! What is registered: functions with their versions, aliases, policies and settings, and event source mappings.
+//! What is registered: functions with their versions, aliases, policies and settings, layers, and event source
+//! mappings.
 //!
 //! Invariants: one cell holds an account in a region; a change is durable before anybody sees it; readers take an
 //! immutable snapshot, so that resolving a name waits for nothing and touches no disk.
 
 mod account;
 mod function;
+mod layer;
 mod mapping;
 mod name;
 mod policy;
@@ -23,6 +25,7 @@ use wire::Error;
 
 pub use account::Account;
 pub use function::{Alias, EventInvokeConfig, Function, FunctionSettings, Resolved};
+pub use layer::{LayerName, LayerReference, LayerVersion, PublishedLayer};
 pub use mapping::EventSourceMapping;
 pub use name::{FunctionName, not_found};
 pub use policy::{POLICY_BYTES_MAX, Policy};
@@ -111,6 +114,17 @@ impl Registry {
         let accounts = self.all();
         let functions = accounts.iter().flat_map(|account| account.functions.values());
         functions.flat_map(|function| function.all_versions()).cloned().collect()
+    }
+
+    /// All packages that something refers to: of functions, of the layers that they have, and of layers.
+    pub fn packages(&self) -> Vec<Package> {
+        self.all().iter().flat_map(|account| account.packages().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    /// The layer version as it is now.
+    pub fn layer_version(&self, reference: &LayerReference) -> Option<Arc<LayerVersion>> {
+        let account = self.account(&reference.layer.scope);
+        account.layers.get(&reference.layer.name)?.versions.get(&reference.number).cloned()
     }
 
     /// All accounts in all regions.

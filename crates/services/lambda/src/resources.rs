@@ -1,14 +1,18 @@
-//! How a template makes functions, versions, aliases, permissions, event-invoke configurations and event source
-//! mappings: by the service's own operations.
+//! How a template makes functions, versions, aliases, permissions, event-invoke configurations, event source mappings
+//! and layers: by the service's own operations.
 
 mod alias;
 mod caller;
 mod event_invoke_config;
 mod event_source_mapping;
 mod function;
+mod layer_version;
+mod layer_version_permission;
 mod permission;
 mod properties;
 mod version;
+
+use std::sync::Arc;
 
 use fabric::{Change, Fabric, ProviderError, Resource, ResourceContext, ResourceProvider, Updated, check_known};
 use futures_util::FutureExt;
@@ -17,23 +21,28 @@ use serde_json::{Map, Value};
 
 use caller::Caller;
 
+use crate::service::Lambda;
+
 const FUNCTION: &str = "AWS::Lambda::Function";
 const VERSION: &str = "AWS::Lambda::Version";
 const ALIAS: &str = "AWS::Lambda::Alias";
 const PERMISSION: &str = "AWS::Lambda::Permission";
 const EVENT_INVOKE_CONFIG: &str = "AWS::Lambda::EventInvokeConfig";
+const LAYER_VERSION: &str = "AWS::Lambda::LayerVersion";
+const LAYER_VERSION_PERMISSION: &str = "AWS::Lambda::LayerVersionPermission";
 const EVENT_SOURCE_MAPPING: &str = "AWS::Lambda::EventSourceMapping";
 
 /// The provider of all of Lambda's resource types.
 pub struct Provider {
     fabric: Fabric,
+    lambda: Arc<Lambda>,
 }
 
 type Properties = Map<String, Value>;
 
 impl Provider {
-    pub fn new(fabric: Fabric) -> Provider {
-        Provider { fabric }
+    pub(crate) fn new(lambda: Arc<Lambda>) -> Provider {
+        Provider { fabric: lambda.fabric.clone(), lambda }
     }
 
     fn caller<'a>(&'a self, context: &'a ResourceContext) -> Caller<'a> {
@@ -48,6 +57,8 @@ fn tables(resource_type: &str) -> (&'static [&'static str], &'static [&'static s
         VERSION => (version::PROPERTIES, version::PROPERTIES),
         ALIAS => (alias::PROPERTIES, alias::REPLACING),
         PERMISSION => (permission::PROPERTIES, permission::PROPERTIES),
+        LAYER_VERSION => (layer_version::PROPERTIES, layer_version::PROPERTIES),
+        LAYER_VERSION_PERMISSION => (layer_version_permission::PROPERTIES, layer_version_permission::PROPERTIES),
         EVENT_INVOKE_CONFIG => (event_invoke_config::PROPERTIES, event_invoke_config::REPLACING),
         _ => (event_source_mapping::PROPERTIES, event_source_mapping::REPLACING),
     }
@@ -55,7 +66,16 @@ fn tables(resource_type: &str) -> (&'static [&'static str], &'static [&'static s
 
 impl ResourceProvider for Provider {
     fn types(&self) -> &'static [&'static str] {
-        &[FUNCTION, VERSION, ALIAS, PERMISSION, EVENT_INVOKE_CONFIG, EVENT_SOURCE_MAPPING]
+        &[
+            FUNCTION,
+            VERSION,
+            ALIAS,
+            PERMISSION,
+            EVENT_INVOKE_CONFIG,
+            EVENT_SOURCE_MAPPING,
+            LAYER_VERSION,
+            LAYER_VERSION_PERMISSION,
+        ]
     }
 
     fn check(&self, resource_type: &str, properties: &Properties) -> Result<(), ProviderError> {
@@ -79,6 +99,8 @@ impl ResourceProvider for Provider {
                 VERSION => version::create(&caller, properties).await,
                 ALIAS => alias::create(&caller, properties).await,
                 PERMISSION => permission::create(&caller, properties).await,
+                LAYER_VERSION => layer_version::create(&self.lambda, &caller, properties).await,
+                LAYER_VERSION_PERMISSION => layer_version_permission::create(&caller, properties).await,
                 EVENT_INVOKE_CONFIG => event_invoke_config::put(&caller, properties).await,
                 _ => event_source_mapping::create(&caller, properties).await,
             }
@@ -122,6 +144,8 @@ impl ResourceProvider for Provider {
                 VERSION => version::delete(&caller, physical_id).await,
                 ALIAS => alias::delete(&caller, physical_id).await,
                 PERMISSION => permission::delete(&caller, physical_id, properties).await,
+                LAYER_VERSION => layer_version::delete(&caller, physical_id).await,
+                LAYER_VERSION_PERMISSION => layer_version_permission::delete(&caller, physical_id).await,
                 EVENT_INVOKE_CONFIG => event_invoke_config::delete(&caller, properties).await,
                 _ => event_source_mapping::delete(&caller, physical_id).await,
             };

@@ -13,7 +13,7 @@ use crate::invoke::{Config, Invoker};
 use crate::mapping::Mappings;
 use crate::output::Logs;
 use crate::package::Packages;
-use crate::registry::{Function, FunctionName, Registry, Version};
+use crate::registry::{Function, FunctionName, Package, Registry, Version};
 use crate::{error, operations, resources};
 
 /// The memory of environments that are kept idle, over all functions.
@@ -70,7 +70,7 @@ impl Lambda {
         let plugs = &self.fabric.plugs;
         plugs.add_api(operations::api(self.clone()));
         plugs.add_target("lambda", Arc::new(Events::new(self.registry.clone(), self.invoker.clone())));
-        plugs.add_provider(Arc::new(resources::Provider::new(self.fabric.clone())));
+        plugs.add_provider(Arc::new(resources::Provider::new(self.clone())));
     }
 
     /// Begins to feed functions from their event sources. Call it when all plugs are in.
@@ -92,18 +92,15 @@ impl Lambda {
 
     /// The blobs to which packages refer.
     pub fn blob_ids(&self) -> Vec<BlobId> {
-        let versions = self.registry.versions();
-        let packages = versions.iter().flat_map(|version| {
-            std::iter::once(&version.package).chain(version.layers.iter().map(|layer| &layer.package))
-        });
-        packages.filter_map(|package| package.blob.parse().ok()).collect()
+        self.registry.packages().iter().filter_map(|package| package.blob.parse().ok()).collect()
     }
 
-    /// The deployment package with that SHA-256 (hexadecimal), to which `Code.Location` of GetFunction leads.
+    /// The package of a function or layer with that SHA-256 (hexadecimal), to which `Code.Location` of GetFunction and
+    /// `Content.Location` of GetLayerVersion lead.
     pub async fn code(&self, digest: &str) -> Result<Bytes, Error> {
         const PACKAGE_BYTES_MAX: usize = 300 * 1024 * 1024;
-        let versions = self.registry.versions();
-        let package = versions.iter().map(|version| &version.package).find(|package| package.digest() == digest);
+        let packages = self.registry.packages();
+        let package = packages.iter().find(|package| package.digest() == digest);
         let package = package.ok_or_else(|| error::missing(format!("There is no package {digest}.")))?;
         let archive = self.packages.archive(package).await.map_err(Error::internal)?;
         let whole = archive.collect(PACKAGE_BYTES_MAX).await?;
@@ -136,16 +133,15 @@ impl Lambda {
             Ok((old, account.put(tx, function)))
         });
         let (old, new) = changed.await?;
-        self.collect(&old).await;
+        self.collect(old.packages()).await;
         Ok(new)
     }
 
-    /// Deletes the packages of a function as it was, as far as nothing refers to them any more.
-    pub(crate) async fn collect(&self, old: &Function) {
-        let dropped: Vec<_> = old.all_versions().map(|version| &version.package).collect();
-        let versions = self.registry.versions();
-        let kept: Vec<_> = versions.iter().map(|version| &version.package).collect();
-        self.packages.collect(&dropped, &kept).await;
+    /// Deletes the packages as far as nothing refers to them any more.
+    pub(crate) async fn collect(&self, dropped: impl Iterator<Item = &Package>) {
+        let dropped: Vec<_> = dropped.collect();
+        let kept = self.registry.packages();
+        self.packages.collect(&dropped, &kept.iter().collect::<Vec<_>>()).await;
     }
 
     /// Gives the function the new `RevisionId` that a change of its policy or tags brings; no environment is stale

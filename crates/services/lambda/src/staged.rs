@@ -140,6 +140,10 @@ impl Unpack for Nowhere {
     fn folders<'a>(&'a self, _: &'a Version) -> BoxFuture<'a, Result<Folders, wire::Error>> {
         Box::pin(async { Ok(Folders { code: "/nowhere".into(), layers: Vec::new(), held: Vec::new() }) })
     }
+
+    fn keep_only(&self, _: Vec<Package>) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 }
 
 struct Starter(Arc<Fakes>);
@@ -206,7 +210,7 @@ fn function() -> Function {
         role: "arn:aws:iam::000000000000:role/r".into(),
         runtime: Some("python3.12".into()),
         handler: Some("m.h".into()),
-        package: Package { sha256: String::new(), size: 0, blob: String::new() },
+        package: Package { sha256: String::new(), size: 0, blob: String::new(), unpacked: 0 },
         layers: Vec::new(),
         environment: Some(BTreeMap::from([("STAGE".into(), "test".into())])),
         memory_mb: 128,

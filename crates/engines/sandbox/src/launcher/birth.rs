@@ -170,8 +170,13 @@ fn layers(layers: &[PathBuf]) -> io::Result<Option<OwnedFd>> {
         [single] => return read_only(single).map(Some),
         _ => {}
     }
-    let escaped = |path: &PathBuf| path.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:");
-    let lower: Vec<String> = layers.iter().rev().map(escaped).collect();
+    // By their descriptors: the kernel takes 256 bytes at most, and what it shows in `mountinfo` tells nothing of the host.
+    let open = |path: &PathBuf| {
+        let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, rustix::fs::Mode::empty())
+    };
+    let opened: Vec<OwnedFd> = layers.iter().rev().map(open).collect::<Result<_, _>>()?;
+    let lower: Vec<String> = opened.iter().map(|folder| format!("/proc/self/fd/{}", folder.as_raw_fd())).collect();
     let overlay = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_string(overlay.as_fd(), "lowerdir", lower.join(":"))?;
     fsconfig_create(overlay.as_fd())?;

@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 use template::{Diagnostic, Node, Template};
 
 use super::object;
-use crate::build::Source;
+use crate::build::{Kind, Source};
 
 const FUNCTION: &str = "AWS::Serverless::Function";
 const PLAIN_FUNCTION: &str = "AWS::Lambda::Function";
+const LAYER: &str = "AWS::Serverless::LayerVersion";
+const PLAIN_LAYER: &str = "AWS::Lambda::LayerVersion";
 
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -100,7 +102,8 @@ impl TemplateFile {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let source = |(id, resource): (&String, &Value)| {
             let properties = &resource["Properties"];
-            let (code, runtime) = match resource["Type"].as_str()? {
+            let resource_type = resource["Type"].as_str()?;
+            let (code, runtime) = match resource_type {
                 FUNCTION if properties.get("InlineCode").is_some() || properties.get("ImageUri").is_some() => {
                     return None;
                 }
@@ -109,26 +112,36 @@ impl TemplateFile {
                     properties["Runtime"].as_str().or(globals["Runtime"].as_str()),
                 ),
                 PLAIN_FUNCTION => (properties["Code"].as_str()?, properties["Runtime"].as_str()),
+                LAYER => (properties["ContentUri"].as_str()?, resource["Metadata"]["BuildMethod"].as_str()),
+                PLAIN_LAYER => (properties["Content"].as_str()?, resource["Metadata"]["BuildMethod"].as_str()),
                 _ => return None,
             };
             let local = !code.starts_with("s3://") && !code.starts_with("https://");
             let runtime = runtime.unwrap_or_default().to_owned();
-            local.then(|| Source { function: id.clone(), code: folder.join(code), runtime })
+            let kind = if matches!(resource_type, LAYER | PLAIN_LAYER) { Kind::Layer } else { Kind::Function };
+            local.then(|| Source { resource: id.clone(), code: folder.join(code), runtime, kind })
         };
         object(&self.json["Resources"]).filter_map(source).collect()
     }
 
-    /// Lets a function of `template` take its code from a bucket.
-    pub fn point_to(&self, template: &mut Value, function: &str, bucket: &str, key: &str) {
-        let resource = &mut template["Resources"][function];
-        let plain = resource["Type"] == PLAIN_FUNCTION;
+    /// Lets a function or layer of `template` take its code from a bucket.
+    pub fn point_to(&self, template: &mut Value, resource: &str, bucket: &str, key: &str) {
+        let resource = &mut template["Resources"][resource];
+        let plain = resource["Type"] == PLAIN_FUNCTION || resource["Type"] == PLAIN_LAYER;
+        let layer = resource["Type"] == LAYER || resource["Type"] == PLAIN_LAYER;
+        let member = match (layer, plain) {
+            (true, true) => "Content",
+            (true, false) => "ContentUri",
+            (false, true) => "Code",
+            (false, false) => "CodeUri",
+        };
         let properties = &mut resource["Properties"];
         if properties.is_null() {
             *properties = json!({});
         }
         match plain {
-            true => properties["Code"] = json!({ "S3Bucket": bucket, "S3Key": key }),
-            false => properties["CodeUri"] = format!("s3://{bucket}/{key}").into(),
+            true => properties[member] = json!({ "S3Bucket": bucket, "S3Key": key }),
+            false => properties[member] = format!("s3://{bucket}/{key}").into(),
         }
     }
 }

@@ -154,6 +154,24 @@ fn check_runtime(runtime: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// The runtimes that a layer says it is for: also those for which functions are no longer made.
+pub fn check_compatible_runtimes(runtimes: &[String]) -> Result<(), Error> {
+    let known = |runtime: &str| BLOCKED_RUNTIMES.contains(&runtime) || check_runtime(runtime).is_ok();
+    match runtimes.iter().find(|runtime| !known(runtime)) {
+        None => Ok(()),
+        Some(_) => Err(Error::new(
+            "ValidationException",
+            400,
+            format!(
+                "1 validation error detected: Value '[{}]' at 'compatibleRuntimes' failed to satisfy constraint: Member \
+                 must satisfy constraint: [Member must satisfy enum value set: [{}]]",
+                runtimes.join(", "),
+                RUNTIMES.join(", ")
+            ),
+        )),
+    }
+}
+
 fn check_range(member: &str, value: Option<i32>, min: i32, max: i32) -> Result<(), Error> {
     let Some(value) = value else { return Ok(()) };
     let (bound, limit) = match value {

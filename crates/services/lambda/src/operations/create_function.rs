@@ -10,6 +10,7 @@ use crate::code::Source;
 use crate::configuration::{Changes, Moment, check_whole, describe};
 use crate::dead_letter::check_dead_letter;
 use crate::error::{conflict, invalid};
+use crate::layer;
 use crate::registry::{Function, FunctionName, FunctionSettings, LATEST, Logging, Package, Version};
 use crate::service::Lambda;
 
@@ -24,7 +25,6 @@ pub async fn create_function(
     let log_format = "Text";
     changes.check(log_format)?;
     check_zip(&input)?;
-    refuse_layers(&changes)?;
     let exists = || conflict(format!("Function already exist: {}", name.name));
     if lambda.registry.function(&name.scope, &name.name).is_some() {
         return Err(exists());
@@ -32,17 +32,23 @@ pub async fn create_function(
     check_dead_letter(&lambda.fabric, &name, changes.dead_letter_target.as_deref()).await?;
     input.tags.as_ref().map_or(Ok(()), check_count)?;
     let architecture = architecture(input.architectures.as_deref())?;
+    let arns = changes.layers.clone().unwrap_or_default();
+    let principal = call.caller.principal.clone();
+    layer::resolve(&lambda.registry, &name.scope, &principal, &arns)?;
     let archive = Source::of(input.code)?.fetch(&lambda.fabric, &name.scope, &call.trace).await?;
     let package = lambda.packages.store(archive).await.map_err(Error::from)?;
     let mut latest = draft(&lambda, &name, package, architecture);
     changes.apply(&mut latest, None);
     check_whole(&latest)?;
+    let dropped = latest.package.clone();
     let publishes = input.publish.unwrap_or(false);
     let tags = input.tags.unwrap_or_default();
     let created = lambda.registry.apply(&name.scope, |account, tx| {
         if account.functions.contains_key(&name.name) {
             return Err(exists());
         }
+        latest.layers = layer::resolve(&lambda.registry, &name.scope, &principal, &arns)?;
+        layer::check_size(&latest)?;
         let settings = FunctionSettings { tags, ..FunctionSettings::default() };
         let mut function = Function {
             scope: name.scope.clone(),
@@ -59,7 +65,13 @@ pub async fn create_function(
         let function = account.put(tx, function);
         Ok(published.unwrap_or_else(|| function.latest.clone()))
     });
-    let version = created.await?;
+    let version = match created.await {
+        Ok(version) => version,
+        Err(error) => {
+            lambda.collect(std::iter::once(&dropped)).await;
+            return Err(error);
+        }
+    };
     settle(&lambda, &name).await?;
     let arn = if publishes { version.qualified_arn() } else { version.arn.clone() };
     Ok(describe(&version, arn, Moment::Created))
@@ -119,14 +131,6 @@ fn check_zip(input: &CreateFunctionRequest) -> Result<(), Error> {
         ));
     }
     Ok(())
-}
-
-/// There are no layers yet that a function could have.
-pub(super) fn refuse_layers(changes: &Changes) -> Result<(), Error> {
-    match changes.layers.as_deref().and_then(<[String]>::first) {
-        None => Ok(()),
-        Some(arn) => Err(invalid(format!("Layer version {arn} does not exist."))),
-    }
 }
 
 /// One architecture, `x86_64` where none is given.

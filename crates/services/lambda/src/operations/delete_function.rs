@@ -20,7 +20,7 @@ pub async fn delete_function(
                 account.remove(tx, &name.name).map(drop).ok_or_else(|| name.not_found())
             });
             removed.await?;
-            lambda.collect(&function).await;
+            lambda.collect(function.packages()).await;
         }
         Some(LATEST) => return Err(invalid("$LATEST version cannot be deleted without deleting the function.")),
         Some(qualifier) => delete_version(&lambda, &name, qualifier).await?,

@@ -36,24 +36,32 @@ pub async fn add_permission(
         check_revision(input.revision_id.as_deref(), &function.latest.revision_id, "GetPolicy")?;
         let mut policy = function.policies.get(&key).map(|policy| Policy::clone(policy)).unwrap_or_default();
         if policy.position(&input.statement_id).is_some() {
-            return Err(conflict(format!(
-                "The statement id ({}) provided already exists. Please provide a new statement id, or remove the \
-                 existing statement.",
-                input.statement_id
-            )));
+            return Err(statement_exists(&input.statement_id));
         }
         policy.statements.push(added);
-        let bytes = policy.document().len();
-        if bytes > POLICY_BYTES_MAX {
-            let message = format!("The final policy size ({bytes}) is bigger than the limit ({POLICY_BYTES_MAX}).");
-            return Err(errors::policy_length_exceeded_exception(message).with("Type", "User"));
-        }
+        check_bytes(&policy)?;
         function.policies.insert(key, Arc::new(policy));
         lambda.renew_revision(function);
         Ok(())
     });
     changed.await?;
     Ok(AddPermissionResponse { statement: Some(Value::Object(statement).to_string()) })
+}
+
+pub(super) fn statement_exists(statement_id: &str) -> Error {
+    conflict(format!(
+        "The statement id ({statement_id}) provided already exists. Please provide a new statement id, or remove the \
+         existing statement."
+    ))
+}
+
+pub(super) fn check_bytes(policy: &Policy) -> Result<(), Error> {
+    let bytes = policy.document().len();
+    if bytes > POLICY_BYTES_MAX {
+        let message = format!("The final policy size ({bytes}) is bigger than the limit ({POLICY_BYTES_MAX}).");
+        return Err(errors::policy_length_exceeded_exception(message).with("Type", "User"));
+    }
+    Ok(())
 }
 
 /// The statement that a call describes, for the resource `arn`.

@@ -33,7 +33,8 @@ pub enum ArchiveError {
 
 /// Unpacks `archive` into the new folder `root`. Nothing is written outside of it, no link leads out of it, and
 /// no more is written than a package may hold, whatever the archive says of itself. All may read what it holds.
-pub fn unpack(archive: impl Read + Seek, root: &Path) -> Result<(), ArchiveError> {
+/// Gives the size of the files, in bytes.
+pub fn unpack(archive: impl Read + Seek, root: &Path) -> Result<u64, ArchiveError> {
     let mut archive = ZipArchive::new(archive).map_err(corrupt)?;
     match archive.len() {
         0 => return Err(ArchiveError::Empty),
@@ -60,7 +61,8 @@ pub fn unpack(archive: impl Read + Seek, root: &Path) -> Result<(), ArchiveError
     for (path, target) in &links {
         make_link(path, target)?;
     }
-    links.iter().try_for_each(|(path, _)| check_link(path, root))
+    links.iter().try_for_each(|(path, _)| check_link(path, root))?;
+    Ok(UNPACKED_BYTES_MAX - room)
 }
 
 /// The entry's place below the root.

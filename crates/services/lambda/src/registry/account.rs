@@ -7,14 +7,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::function::{Alias, EventInvokeConfig, Function, FunctionSettings};
+use super::layer::{LayerName, LayerVersion, PublishedLayer};
 use super::mapping::EventSourceMapping;
 use super::policy::Policy;
-use super::version::{LATEST, Version};
+use super::version::{LATEST, Package, Version};
 
-/// The functions and event source mappings of an account in a region. Cheap to clone: what it holds is shared.
+/// The functions, layers and event source mappings of an account in a region. Cheap to clone: what it holds is shared.
 #[derive(Clone, Debug, Default)]
 pub struct Account {
     pub functions: BTreeMap<String, Arc<Function>>,
+    pub layers: BTreeMap<String, Arc<PublishedLayer>>,
     pub mappings: BTreeMap<String, Arc<EventSourceMapping>>,
 }
 
@@ -32,6 +34,7 @@ impl Account {
             let function = draft.finish(scope, &name).ok_or_else(|| format!("function/{name}: no $LATEST"))?;
             account.functions.insert(name, Arc::new(function));
         }
+        account.layers = load_layers(scope, rows)?;
         for (row, value) in rows.under("mapping/") {
             let uuid = String::from_utf8_lossy(row).into_owned();
             let mut mapping: EventSourceMapping =
@@ -48,9 +51,19 @@ impl Account {
         self.functions.values().filter_map(|function| function.settings.reserved_concurrency).sum()
     }
 
-    /// The bytes of all packages; a package counts for each version that has it.
+    /// The bytes of all packages; a package counts for each version of a function or layer that has it.
     pub fn code_bytes(&self) -> u64 {
-        self.functions.values().flat_map(|function| function.all_versions()).map(|version| version.package.size).sum()
+        let functions = self.functions.values().flat_map(|function| function.all_versions());
+        let layers = self.layers.values().flat_map(|layer| layer.versions.values());
+        functions.map(|version| version.package.size).chain(layers.map(|version| version.package.size)).sum()
+    }
+
+    /// All packages that something refers to.
+    pub fn packages(&self) -> impl Iterator<Item = &Package> {
+        let versions = self.functions.values().flat_map(|function| function.all_versions());
+        let used = versions.flat_map(|version| version.packages());
+        let layers = self.layers.values().flat_map(|layer| layer.versions.values());
+        used.chain(layers.map(|version| &version.package))
     }
 
     /// Puts a new or changed function in; writes the rows that differ.
@@ -74,6 +87,16 @@ impl Account {
         let function = self.functions.remove(name)?;
         tx.delete_prefix(format!("function/{name}/"));
         Some(function)
+    }
+
+    /// Puts a new or changed layer in; writes the rows that differ.
+    pub fn put_layer(&mut self, tx: &mut Tx<'_>, layer: PublishedLayer) {
+        let name = layer.name.clone();
+        let layer = Arc::new(layer);
+        let old = self.layers.insert(name.clone(), layer.clone());
+        let old = old.as_deref();
+        write(tx, old.map(|l| &l.last_version), &layer.last_version, || format!("layer/{name}/last"));
+        write_all(tx, old.map(|l| &l.versions), &layer.versions, |number| format!("layer/{name}/version/{number}"));
     }
 
     pub fn put_mapping(&mut self, tx: &mut Tx<'_>, mapping: EventSourceMapping) -> Arc<EventSourceMapping> {
@@ -138,6 +161,25 @@ impl Draft {
             arn,
         })
     }
+}
+
+fn load_layers(scope: &Scope, rows: &Rows) -> Result<BTreeMap<String, Arc<PublishedLayer>>, String> {
+    let mut layers: BTreeMap<String, PublishedLayer> = BTreeMap::new();
+    for (row, value) in rows.under("layer/") {
+        let row = std::str::from_utf8(row).map_err(|error| error.to_string())?;
+        let (name, rest) = row.split_once('/').ok_or_else(|| format!("layer/{row}: no name"))?;
+        let layer = layers
+            .entry(name.to_owned())
+            .or_insert_with(|| PublishedLayer { name: name.to_owned(), ..PublishedLayer::default() });
+        if rest == "last" {
+            layer.last_version = Arc::new(json::read(value).map_err(|reason| format!("layer/{row}: {reason}"))?);
+            continue;
+        }
+        let mut version: LayerVersion = json::read(value).map_err(|reason| format!("layer/{row}: {reason}"))?;
+        version.arn = LayerName { scope: scope.clone(), name: name.to_owned() }.version_arn(version.number);
+        layer.versions.insert(version.number, Arc::new(version));
+    }
+    Ok(layers.into_iter().map(|(name, layer)| (name, Arc::new(layer))).collect())
 }
 
 fn keep<T: DeserializeOwned>(map: &mut BTreeMap<String, Arc<T>>, key: &str, value: &[u8]) -> Result<(), String> {

@@ -5,7 +5,7 @@ use base::{Scope, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
-use super::version::{LATEST, Version};
+use super::version::{LATEST, Package, Version};
 
 /// A function with all that belongs to it. Immutable: a change makes another one, which shares what stays.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +92,11 @@ impl Function {
     /// The version that an alias names.
     pub fn version_of(&self, version: &str) -> Option<&Arc<Version>> {
         if version == LATEST { Some(&self.latest) } else { self.versions.get(&version.parse().ok()?) }
+    }
+
+    /// All packages of all versions and of their layers.
+    pub fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.all_versions().flat_map(|version| version.packages())
     }
 
     /// All versions, `$LATEST` first.

@@ -67,6 +67,9 @@ pub struct Package {
     pub size: u64,
     /// The blob that holds the archive.
     pub blob: String,
+    /// Size of what the archive holds, in bytes.
+    #[serde(default)]
+    pub unpacked: u64,
 }
 
 /// A layer version as a function uses it.
@@ -102,6 +105,11 @@ impl Version {
     /// The ARN with the version: `…:function:resize:$LATEST`.
     pub fn qualified_arn(&self) -> String {
         format!("{}:{}", self.arn, self.version)
+    }
+
+    /// The packages that its environments are made of: its own, and its layers'.
+    pub fn packages(&self) -> impl Iterator<Item = &Package> {
+        std::iter::once(&self.package).chain(self.layers.iter().map(|layer| &layer.package))
     }
 }
 

@@ -28,7 +28,7 @@ fn archive(entries: &[Entry<'_>]) -> Cursor<Vec<u8>> {
     zip.finish().unwrap()
 }
 
-fn unpack_all(entries: &[Entry<'_>]) -> (tempfile::TempDir, Result<(), ArchiveError>) {
+fn unpack_all(entries: &[Entry<'_>]) -> (tempfile::TempDir, Result<u64, ArchiveError>) {
     let folder = tempfile::tempdir().unwrap();
     let outcome = unpack(archive(entries), &folder.path().join("code"));
     (folder, outcome)
@@ -44,7 +44,7 @@ fn unpacks_files_folders_and_inner_links_for_all_to_read() {
         Link("lib/current", "deep"),
         Link("lib/index.py", "../index.py"),
     ]);
-    outcome.unwrap();
+    assert_eq!(outcome.unwrap(), 6);
     let root = folder.path().join("code");
     let mode = |path: &str| fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("index.py"), mode("lib/deep/tool")), (0o444, 0o555));
