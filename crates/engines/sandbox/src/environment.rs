@@ -11,6 +11,7 @@ use crate::driver::{Ended, Link, Process, Spawned};
 use crate::error::{FunctionError, StartError};
 use crate::exit::Exit;
 use crate::output::Pump;
+use crate::response::{ResponseSender, Sink, TooLarge};
 use crate::session::{Channel, Init, Reply, RuntimeApi, Session};
 use crate::spec::{EnvironmentSpec, Invocation, Outcome, Output, Usage};
 
@@ -100,6 +101,16 @@ impl Environment {
     ///
     /// Dropping the future kills the environment: an event cannot be taken back.
     pub async fn invoke(&self, invocation: Invocation) -> Outcome {
+        self.run(invocation, Sink::whole()).await
+    }
+
+    /// As [`Environment::invoke`], but the response goes into `response` as the function writes it: that of the
+    /// outcome is empty. While nobody reads it the function is held back, under its deadline.
+    pub async fn invoke_streaming(&self, invocation: Invocation, response: ResponseSender) -> Outcome {
+        self.run(invocation, Sink::Stream(response)).await
+    }
+
+    async fn run(&self, invocation: Invocation, mut sink: Sink) -> Outcome {
         let inner = &self.inner;
         let mut work = inner.work.lock().await;
         let started = deadline::start();
@@ -110,7 +121,7 @@ impl Environment {
         let guard = Cancelled { inner, armed: true };
         work.pump.begin(&invocation.request_id);
         let Work { session, pump } = &mut *work;
-        let end = inner.watch(session.call(&invocation), pump, invocation.deadline).await;
+        let end = inner.watch(session.call(&invocation, &mut sink), pump, invocation.deadline).await;
         let duration = started.elapsed();
         let (result, ended) = inner.conclude(end, invocation.deadline).await;
         pump.drain();
@@ -201,7 +212,10 @@ impl Inner {
     async fn conclude(&self, end: End<Reply>, limit: Duration) -> (Result<bytes::Bytes, FunctionError>, Option<Ended>) {
         let error = match end {
             End::Said(Reply::Response(body)) => return (Ok(body), None),
-            End::Said(Reply::TooLarge) => return (Err(FunctionError::ResponseTooLarge), None),
+            End::Said(Reply::TooLarge(TooLarge(bytes_max))) => {
+                return (Err(FunctionError::ResponseTooLarge { bytes_max }), None);
+            }
+            End::Said(Reply::Truncated) => return self.truncated().await,
             End::Said(Reply::Error { error_type, body, fatal: false }) => {
                 return (Err(FunctionError::Handler { error_type, body }), None);
             }
@@ -220,6 +234,15 @@ impl Inner {
         };
         let ended = self.kill().await;
         (Err(error), ended)
+    }
+
+    /// The connection of a response broke: perhaps because the process is ending.
+    async fn truncated(&self) -> (Result<bytes::Bytes, FunctionError>, Option<Ended>) {
+        let Some(ended) = deadline::within(LAST_WORDS_MAX, self.process.ended()).await else {
+            return (Err(FunctionError::TruncatedResponse), None);
+        };
+        self.alive.store(false, Ordering::Release);
+        (Err(death(ended)), Some(ended))
     }
 
     fn outcome(

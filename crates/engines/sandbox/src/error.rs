@@ -90,9 +90,12 @@ pub enum FunctionError {
     /// The memory limit was exceeded; the environment was killed.
     #[error("out of memory")]
     OutOfMemory,
-    /// The response is larger than [`RESPONSE_BYTES_MAX`].
+    /// The response is larger than it may be.
     #[error("response too large")]
-    ResponseTooLarge,
+    ResponseTooLarge { bytes_max: u64 },
+    /// The connection that carried the response broke before its end.
+    #[error("truncated response")]
+    TruncatedResponse,
     /// The runtime answered something that is no response; the environment was killed.
     #[error("invalid response: {reason}")]
     InvalidResponse { reason: String },
@@ -146,7 +149,8 @@ impl FunctionError {
             FunctionError::Timeout { .. } => "Sandbox.Timedout",
             FunctionError::Exited { .. } => "Runtime.ExitError",
             FunctionError::OutOfMemory => "Runtime.OutOfMemory",
-            FunctionError::ResponseTooLarge => "Function.ResponseSizeTooLarge",
+            FunctionError::ResponseTooLarge { .. } => "Function.ResponseSizeTooLarge",
+            FunctionError::TruncatedResponse => "Runtime.TruncatedResponse",
             FunctionError::InvalidResponse { .. } => "Runtime.Unknown",
         }
     }
@@ -155,7 +159,8 @@ impl FunctionError {
     pub fn payload(&self, request_id: &str) -> Bytes {
         let message = match self {
             FunctionError::Handler { body, .. } => return body.clone(),
-            FunctionError::ResponseTooLarge => return response_too_large(),
+            FunctionError::ResponseTooLarge { bytes_max } => return response_too_large(*bytes_max),
+            FunctionError::TruncatedResponse => "Runtime ended its response before it was complete".to_owned(),
             FunctionError::Timeout { after } => format!("Task timed out after {:.2} seconds", after.as_secs_f64()),
             FunctionError::Exited { exit } => format!("Runtime {exit}"),
             FunctionError::OutOfMemory => "Runtime exited with error: signal: killed".to_owned(),
@@ -170,8 +175,8 @@ fn platform_error(error_type: &str, request_id: &str, message: &str) -> Bytes {
     Bytes::from(body.to_string())
 }
 
-fn response_too_large() -> Bytes {
-    let message = format!("Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).");
+fn response_too_large(bytes_max: u64) -> Bytes {
+    let message = format!("Response payload size exceeded maximum allowed payload size ({bytes_max} bytes).");
     let body = json!({ "errorMessage": message, "errorType": "Function.ResponseSizeTooLarge" });
     Bytes::from(body.to_string())
 }
@@ -196,7 +201,7 @@ mod tests {
                 r#"{"errorType":"Runtime.ExitError","errorMessage":"RequestId: r Error: Runtime exited with error: exit status 127"}"#,
             ),
             (
-                FunctionError::ResponseTooLarge,
+                FunctionError::ResponseTooLarge { bytes_max: RESPONSE_BYTES_MAX as u64 },
                 r#"{"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).","errorType":"Function.ResponseSizeTooLarge"}"#,
             ),
         ];

@@ -13,8 +13,9 @@
 //! - All that a function says is bounded: output lines, responses, connections, processes.
 //!
 //! Modules: `sandbox`, `environment` and `spec` are the interface; `runtimes` finds interpreters;
-//! `bootstraps` carries what runs inside; `image` looks into images; `plan` makes the command; `session` speaks with the
-//! runtime; `output` reads its lines; `driver` makes the processes; `launcher` is the other program.
+//! `bootstraps` carries what runs inside; `image` looks into images; `plan` makes the command;
+//! `session` speaks with the runtime; `response` carries what it streams; `output` reads its lines;
+//! `driver` makes the processes; `launcher` is the other program.
 
 mod bootstraps;
 mod capabilities;
@@ -32,6 +33,7 @@ mod image;
 mod launcher;
 mod output;
 mod plan;
+mod response;
 mod runtimes;
 mod sandbox;
 mod scratch;
@@ -46,6 +48,7 @@ pub use exit::Exit;
 #[cfg(target_os = "linux")]
 pub use launcher::{LAUNCHER_ARGUMENT, launcher_main};
 pub use output::LINE_BYTES_MAX;
+pub use response::{ResponsePart, ResponseReader, ResponseSender, StreamLimits, response_stream};
 pub use runtimes::{Family, Resolved, Runtime, Version};
 pub use sandbox::Sandbox;
 pub use spec::{EnvironmentSpec, Image, Invocation, Line, Outcome, Output, Usage};

@@ -6,6 +6,7 @@ mod runtime_api;
 
 use bytes::Bytes;
 
+use crate::response::{Sink, TooLarge};
 use crate::spec::Invocation;
 
 pub(crate) use channel::{CHANNEL_VARIABLE, Channel};
@@ -27,12 +28,14 @@ pub(crate) enum Init {
 /// What the runtime answered to an event.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// The handler's result.
+    /// The handler's result; empty where a stream took it.
     Response(Bytes),
     /// The handler's error. After a fatal one the process ends.
     Error { error_type: String, body: Bytes, fatal: bool },
     /// A response above the limit.
-    TooLarge,
+    TooLarge(TooLarge),
+    /// The connection that carried the response broke before its end.
+    Truncated,
     /// It closed the conversation; its process is ending.
     Closed,
     /// It said something that is not allowed now.
@@ -54,11 +57,12 @@ impl Session {
         }
     }
 
-    /// Hands over one event and waits for the answer. After cancellation the session is of no use.
-    pub(crate) async fn call(&mut self, invocation: &Invocation) -> Reply {
+    /// Hands over one event and waits for the answer, which goes into `sink`. After cancellation the session is of
+    /// no use.
+    pub(crate) async fn call(&mut self, invocation: &Invocation, sink: &mut Sink) -> Reply {
         match self {
-            Session::Channel(channel) => channel.call(invocation).await,
-            Session::RuntimeApi(api) => api.call(invocation).await,
+            Session::Channel(channel) => channel.call(invocation, sink).await,
+            Session::RuntimeApi(api) => api.call(invocation, sink).await,
         }
     }
 }

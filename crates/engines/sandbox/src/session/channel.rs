@@ -2,6 +2,9 @@
 //!
 //! A frame is `length: u32` (of what follows), `kind: u8`, `header length: u32`, a JSON header and
 //! a body; numbers are big endian. The header carries facts, the body is never looked into.
+//!
+//! A response is one frame, or a stream: one frame that begins it, one for each chunk, and the frame of a response
+//! (empty) or of an error as its end.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
@@ -10,6 +13,7 @@ use tokio::net::UnixStream;
 
 use super::{Init, Reply};
 use crate::error::RESPONSE_BYTES_MAX;
+use crate::response::{Sink, TooLarge};
 use crate::spec::Invocation;
 
 /// The variable that tells a bootstrap the number of the socket's descriptor.
@@ -24,6 +28,8 @@ const INIT_ERROR: u8 = b'F';
 const INVOKE: u8 = b'V';
 const RESPONSE: u8 = b'R';
 const ERROR: u8 = b'E';
+const STREAM: u8 = b'S';
+const CHUNK: u8 = b'C';
 
 /// The host's end of the socket.
 pub(crate) struct Channel {
@@ -42,6 +48,7 @@ struct Frame {
 struct Header {
     error_type: String,
     fatal: bool,
+    content_type: String,
 }
 
 #[derive(Serialize)]
@@ -51,6 +58,8 @@ struct InvokeHeader<'a> {
     deadline_ms: i64,
     function_arn: &'a str,
     trace_id: &'a str,
+    /// The most bytes that the function may stream.
+    stream_bytes_max: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_context: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,31 +86,52 @@ impl Channel {
         }
     }
 
-    pub(super) async fn call(&mut self, invocation: &Invocation) -> Reply {
-        if self.send(invocation).await.is_err() {
+    pub(super) async fn call(&mut self, invocation: &Invocation, sink: &mut Sink) -> Reply {
+        if self.send(invocation, sink.bytes_max()).await.is_err() {
             return Reply::Closed;
         }
-        match self.receive().await {
-            Ok(Frame { kind: RESPONSE, body, .. }) if body.len() > RESPONSE_BYTES_MAX => Reply::TooLarge,
-            Ok(Frame { kind: RESPONSE, body, .. }) => Reply::Response(body),
-            Ok(Frame { kind: ERROR, header, .. }) if header.error_type == "Function.ResponseSizeTooLarge" => {
-                Reply::TooLarge
-            }
-            Ok(Frame { kind: ERROR, header, body }) => {
-                Reply::Error { error_type: header.error_type, body, fatal: header.fatal }
-            }
-            Ok(Frame { kind, .. }) => Reply::Broken(format!("message {kind} instead of a response")),
+        match self.answer(sink).await {
+            Ok(reply) => reply,
             Err(Fault::Closed) => Reply::Closed,
             Err(Fault::Broken(reason)) => Reply::Broken(reason),
         }
     }
 
-    async fn send(&mut self, invocation: &Invocation) -> std::io::Result<()> {
+    async fn answer(&mut self, sink: &mut Sink) -> Result<Reply, Fault> {
+        let frame = self.receive().await?;
+        match frame.kind {
+            STREAM => {
+                sink.begin(&frame.header.content_type).await;
+                self.stream(sink).await
+            }
+            RESPONSE => Ok(sink.response(frame.body).await.map_or_else(Reply::TooLarge, Reply::Response)),
+            ERROR => Ok(error(frame, TooLarge(RESPONSE_BYTES_MAX as u64))),
+            kind => Err(Fault::Broken(format!("message {kind} instead of a response"))),
+        }
+    }
+
+    /// Takes a streamed response. Beyond the limit nothing is kept of it, but the function goes on to its end.
+    async fn stream(&mut self, sink: &mut Sink) -> Result<Reply, Fault> {
+        let mut taken = Ok(());
+        loop {
+            let frame = self.receive().await?;
+            match frame.kind {
+                CHUNK if taken.is_ok() => taken = sink.chunk(frame.body).await,
+                CHUNK => {}
+                RESPONSE => return Ok(taken.map_or_else(Reply::TooLarge, |()| Reply::Response(sink.end()))),
+                ERROR => return Ok(error(frame, TooLarge(sink.bytes_max()))),
+                kind => return Err(Fault::Broken(format!("message {kind} inside a response"))),
+            }
+        }
+    }
+
+    async fn send(&mut self, invocation: &Invocation, stream_bytes_max: u64) -> std::io::Result<()> {
         let header = InvokeHeader {
             request_id: &invocation.request_id,
             deadline_ms: invocation.deadline_epoch_ms,
             function_arn: &invocation.function_arn,
             trace_id: &invocation.trace_id,
+            stream_bytes_max,
             client_context: invocation.client_context.as_deref(),
             cognito_identity: invocation.cognito_identity.as_deref(),
         };
@@ -148,4 +178,12 @@ impl Channel {
         let header = serde_json::from_slice(&header).map_err(|error| Fault::Broken(format!("header: {error}")))?;
         Ok(Some(Frame { kind, header, body: frame }))
     }
+}
+
+/// The reply of an error frame; bootstraps name only the type of a response that is too large.
+fn error(Frame { header, body, .. }: Frame, limit: TooLarge) -> Reply {
+    if header.error_type == "Function.ResponseSizeTooLarge" {
+        return Reply::TooLarge(limit);
+    }
+    Reply::Error { error_type: header.error_type, body, fatal: header.fatal }
 }

@@ -1,14 +1,17 @@
 //! The public Runtime API, 2018-06-01, for runtimes that packages bring themselves.
 
+mod answer;
+mod body;
+
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{HeaderName, HeaderValue};
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -16,7 +19,10 @@ use tokio::task::JoinHandle;
 
 use super::{Init, Reply};
 use crate::error::RESPONSE_BYTES_MAX;
+use crate::response::{Sink, TooLarge};
 use crate::spec::Invocation;
+use answer::{Answer, accepted, answer, event, gone, not_found, problem, too_large, transition};
+use body::{Unread, collect, error_type, refuse, trailing_error};
 
 /// The port inside the environment.
 pub(crate) const RUNTIME_API_PORT: u16 = 9001;
@@ -24,10 +30,8 @@ pub(crate) const RUNTIME_API_PORT: u16 = 9001;
 const CONNECTIONS_MAX: usize = 64;
 /// The largest error object.
 const ERROR_BYTES_MAX: usize = 256 * 1024;
-/// At most one event and one answer are under way.
+/// At most one event, and one answer or chunk of it, are under way: a runtime that streams is held back by its socket.
 const QUEUE_MAX: usize = 1;
-
-type Answer = Response<Full<Bytes>>;
 
 /// The host's end of the Runtime API of one environment.
 pub(crate) struct RuntimeApi {
@@ -40,7 +44,15 @@ pub(crate) struct RuntimeApi {
 /// What the runtime did, for the session.
 enum Signal {
     Ready,
-    InitFailed { error_type: String, body: Bytes },
+    InitFailed {
+        error_type: String,
+        body: Bytes,
+    },
+    /// A streamed response begins.
+    Stream {
+        content_type: String,
+    },
+    Chunk(Bytes),
     Reply(Reply),
 }
 
@@ -48,6 +60,8 @@ struct Shared {
     state: Mutex<State>,
     jobs: tokio::sync::Mutex<mpsc::Receiver<Invocation>>,
     signals: mpsc::Sender<Signal>,
+    /// The most bytes that the running invocation may stream.
+    stream_bytes_max: AtomicU64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +88,7 @@ impl RuntimeApi {
             state: Mutex::new(State::Started),
             jobs: tokio::sync::Mutex::new(job_receiver),
             signals: signal_sender,
+            stream_bytes_max: AtomicU64::new(0),
         });
         let accept = tokio::spawn(accept(listener, shared.clone()));
         RuntimeApi { shared, jobs: job_sender, signals, accept }
@@ -83,19 +98,38 @@ impl RuntimeApi {
         match self.signals.recv().await {
             Some(Signal::Ready) => Init::Done,
             Some(Signal::InitFailed { error_type, body }) => Init::Failed { error_type, body },
-            Some(Signal::Reply(_)) => Init::Broken("a response during init".to_owned()),
+            Some(Signal::Stream { .. } | Signal::Chunk(_) | Signal::Reply(_)) => {
+                Init::Broken("a response during init".to_owned())
+            }
             None => Init::Closed,
         }
     }
 
-    pub(super) async fn call(&mut self, invocation: &Invocation) -> Reply {
+    pub(super) async fn call(&mut self, invocation: &Invocation, sink: &mut Sink) -> Reply {
+        self.shared.stream_bytes_max.store(sink.bytes_max(), Ordering::Relaxed);
         if self.jobs.send(invocation.clone()).await.is_err() {
             return Reply::Closed;
         }
-        match self.signals.recv().await {
-            Some(Signal::Reply(reply)) => reply,
-            Some(Signal::Ready | Signal::InitFailed { .. }) => Reply::Broken("an init message".to_owned()),
-            None => Reply::Closed,
+        let mut streams = false;
+        loop {
+            match self.signals.recv().await {
+                Some(Signal::Stream { content_type }) => {
+                    streams = true;
+                    sink.begin(&content_type).await;
+                }
+                Some(Signal::Chunk(bytes)) => {
+                    if let Err(limit) = sink.chunk(bytes).await {
+                        return Reply::TooLarge(limit);
+                    }
+                }
+                Some(Signal::Reply(Reply::Response(_))) if streams => return Reply::Response(sink.end()),
+                Some(Signal::Reply(Reply::Response(body))) => {
+                    return sink.response(body).await.map_or_else(Reply::TooLarge, Reply::Response);
+                }
+                Some(Signal::Reply(reply)) => return reply,
+                Some(Signal::Ready | Signal::InitFailed { .. }) => return Reply::Broken("an init message".to_owned()),
+                None => return Reply::Closed,
+            }
         }
     }
 }
@@ -177,7 +211,9 @@ impl Shared {
             return refuse(request, transition("Ready", "InitError")).await;
         }
         let error_type = error_type(request.headers(), "Runtime.Unknown");
-        let Ok(body) = collect(request, ERROR_BYTES_MAX).await else { return too_large() };
+        let Ok(body) = collect(request, ERROR_BYTES_MAX).await else {
+            return too_large(TooLarge(ERROR_BYTES_MAX as u64));
+        };
         self.set(State::InitFailed);
         // A runtime that exits at once must not lose its error: the session hears it first.
         let _ = self.signals.send(Signal::InitFailed { error_type, body: body.0 }).await;
@@ -188,28 +224,66 @@ impl Shared {
         if let Some(refusal) = self.refusal(id, "InvocationResponse") {
             return refuse(request, refusal).await;
         }
-        if let Some(mode) = request.headers().get("lambda-runtime-function-response-mode")
-            && mode != "streaming"
-        {
-            self.set(State::Running { request_id: id.to_owned() });
-            let text = "Invalid function response mode";
-            let refusal = problem(StatusCode::BAD_REQUEST, "InvalidFunctionResponseMode", text);
-            return refuse(request, refusal).await;
+        match request.headers().get("lambda-runtime-function-response-mode") {
+            None => self.whole(request).await,
+            Some(mode) if mode == "streaming" => self.stream(request).await,
+            Some(_) => {
+                self.set(State::Running { request_id: id.to_owned() });
+                let text = "Invalid function response mode";
+                let refusal = problem(StatusCode::BAD_REQUEST, "InvalidFunctionResponseMode", text);
+                refuse(request, refusal).await
+            }
         }
+    }
+
+    async fn whole(&self, request: Request<Incoming>) -> Answer {
         match collect(request, RESPONSE_BYTES_MAX).await {
-            Ok((body, trailers)) => {
-                self.finish(trailing_error(&trailers).unwrap_or(Reply::Response(body))).await;
+            Ok((body, _)) => {
+                self.finish(Reply::Response(body)).await;
                 accepted()
             }
-            Err(Unread::TooLarge) => {
-                self.finish(Reply::TooLarge).await;
-                too_large()
-            }
-            Err(Unread::Truncated) => {
-                self.finish(Reply::Broken("Truncated response".to_owned())).await;
-                problem(StatusCode::BAD_REQUEST, "TruncatedHTTPRequest", "HTTP request detected as truncated")
+            Err(Unread::TooLarge) => self.exceeded(RESPONSE_BYTES_MAX as u64).await,
+            Err(Unread::Truncated) => self.truncated().await,
+        }
+    }
+
+    /// Hands on a response chunk by chunk, no faster than the session takes it.
+    async fn stream(&self, request: Request<Incoming>) -> Answer {
+        let bytes_max = self.stream_bytes_max.load(Ordering::Relaxed);
+        let content_type = request.headers().get(hyper::header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        self.signal(Signal::Stream { content_type }).await;
+        let mut body = request.into_body();
+        let mut received = 0;
+        let mut trailers = HeaderMap::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return self.truncated().await };
+            match frame.into_data() {
+                Ok(mut bytes) => {
+                    let fits = usize::try_from(bytes_max - received).unwrap_or(usize::MAX);
+                    let exceeds = bytes.len() > fits;
+                    bytes.truncate(fits);
+                    received += bytes.len() as u64;
+                    self.signal(Signal::Chunk(bytes)).await;
+                    if exceeds {
+                        return self.exceeded(bytes_max).await;
+                    }
+                }
+                Err(frame) => trailers = frame.into_trailers().unwrap_or_default(),
             }
         }
+        self.finish(trailing_error(&trailers).unwrap_or(Reply::Response(Bytes::new()))).await;
+        accepted()
+    }
+
+    async fn exceeded(&self, bytes_max: u64) -> Answer {
+        self.finish(Reply::TooLarge(TooLarge(bytes_max))).await;
+        too_large(TooLarge(bytes_max))
+    }
+
+    async fn truncated(&self) -> Answer {
+        self.finish(Reply::Truncated).await;
+        problem(StatusCode::BAD_REQUEST, "TruncatedHTTPRequest", "HTTP request detected as truncated")
     }
 
     async fn error(&self, id: &str, request: Request<Incoming>) -> Answer {
@@ -222,10 +296,8 @@ impl Shared {
                 self.finish(Reply::Error { error_type, body, fatal: false }).await;
                 accepted()
             }
-            Err(_) => {
-                self.finish(Reply::TooLarge).await;
-                too_large()
-            }
+            Err(Unread::TooLarge) => self.exceeded(RESPONSE_BYTES_MAX as u64).await,
+            Err(Unread::Truncated) => self.truncated().await,
         }
     }
 
@@ -248,8 +320,12 @@ impl Shared {
 
     async fn finish(&self, reply: Reply) {
         self.set(State::Answered);
+        self.signal(Signal::Reply(reply)).await;
+    }
+
+    async fn signal(&self, signal: Signal) {
         // The session may be gone: then nobody waits for the answer.
-        let _ = self.signals.send(Signal::Reply(reply)).await;
+        let _ = self.signals.send(signal).await;
     }
 
     fn set(&self, state: State) {
@@ -278,118 +354,6 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if !self.taken {
             self.shared.set(State::Answered);
-        }
-    }
-}
-
-enum Unread {
-    TooLarge,
-    Truncated,
-}
-
-async fn collect(request: Request<Incoming>, bytes_max: usize) -> Result<(Bytes, HeaderMap), Unread> {
-    let collected = Limited::new(request.into_body(), bytes_max).collect().await.map_err(|error| {
-        if error.is::<http_body_util::LengthLimitError>() { Unread::TooLarge } else { Unread::Truncated }
-    })?;
-    let trailers = collected.trailers().cloned().unwrap_or_default();
-    Ok((collected.to_bytes(), trailers))
-}
-
-/// Reads what the client sends, so that it can go on using its connection after the refusal.
-async fn refuse(request: Request<Incoming>, refusal: Answer) -> Answer {
-    // A body that is too large costs the client its connection.
-    let _ = collect(request, RESPONSE_BYTES_MAX).await;
-    refusal
-}
-
-/// An error that a streaming response ended with.
-fn trailing_error(trailers: &HeaderMap) -> Option<Reply> {
-    trailers.get("lambda-runtime-function-error-type")?;
-    let error_type = error_type(trailers, "Function.Unknown");
-    let body =
-        serde_json::json!({ "errorType": error_type, "errorMessage": "The response stream ended with an error" });
-    Some(Reply::Error { error_type, body: Bytes::from(body.to_string()), fatal: false })
-}
-
-/// The header's value when it has the form `(Runtime|Function).Name`, else `unknown`.
-fn error_type(headers: &HeaderMap, unknown: &str) -> String {
-    let value = headers.get("lambda-runtime-function-error-type").and_then(|value| value.to_str().ok());
-    value.filter(|value| is_error_type(value)).unwrap_or(unknown).to_owned()
-}
-
-fn is_error_type(value: &str) -> bool {
-    let Some(name) = value.strip_prefix("Runtime.").or_else(|| value.strip_prefix("Function.")) else { return false };
-    name.len() > 1
-        && name.starts_with(|first: char| first.is_ascii_uppercase())
-        && name.chars().all(|letter| letter.is_ascii_alphabetic())
-}
-
-fn event(invocation: Invocation) -> Answer {
-    let mut response = Response::new(Full::new(invocation.payload));
-    let headers = response.headers_mut();
-    headers.insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let deadline = invocation.deadline_epoch_ms.to_string();
-    let named = [
-        ("lambda-runtime-aws-request-id", Some(invocation.request_id)),
-        ("lambda-runtime-deadline-ms", Some(deadline)),
-        ("lambda-runtime-invoked-function-arn", Some(invocation.function_arn)),
-        ("lambda-runtime-trace-id", Some(invocation.trace_id)),
-        ("lambda-runtime-client-context", invocation.client_context),
-        ("lambda-runtime-cognito-identity", invocation.cognito_identity),
-    ];
-    for (name, value) in named {
-        let value = value.filter(|value| !value.is_empty());
-        if let Some(value) = value.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok()) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    }
-    response
-}
-
-fn accepted() -> Answer {
-    answer(StatusCode::ACCEPTED, "application/json", r#"{"status":"OK"}"#)
-}
-
-fn transition(from: &str, to: &str) -> Answer {
-    let message =
-        format!("State transition from {from} to {to} failed for runtime. Error: State transition is not allowed");
-    problem(StatusCode::FORBIDDEN, "InvalidStateTransition", &message)
-}
-
-fn too_large() -> Answer {
-    let message = format!("Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).");
-    problem(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
-}
-
-fn gone() -> Answer {
-    problem(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "The environment is shutting down")
-}
-
-fn not_found(path: &str) -> Answer {
-    problem(StatusCode::NOT_FOUND, "NotFound", &format!("`{path}` is not part of the Runtime API that is served here"))
-}
-
-fn problem(status: StatusCode, error_type: &str, message: &str) -> Answer {
-    let body = serde_json::json!({ "errorMessage": message, "errorType": error_type });
-    answer(status, "application/json", body.to_string())
-}
-
-fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_error_type;
-
-    #[test]
-    fn knows_the_form_of_error_types() {
-        let cases = [("Runtime.NoSuch", true), ("Function.Oops", true), ("Function.oops", false), ("Oops", false)];
-        for (value, expected) in cases {
-            assert_eq!(is_error_type(value), expected, "{value}");
         }
     }
 }

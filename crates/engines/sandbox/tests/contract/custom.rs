@@ -58,7 +58,7 @@ pub async fn serves_the_runtime_api(isolation: Isolation) {
     assert!(matches!(&outcome.result, Err(FunctionError::Handler { error_type, .. }) if error_type == "Function.Bad"));
     assert_eq!(failure(outcome), json!({"errorMessage": "bad"}));
     let outcome = environment.invoke(event(r#""large""#)).await;
-    assert!(matches!(outcome.result, Err(FunctionError::ResponseTooLarge)));
+    assert!(matches!(outcome.result, Err(FunctionError::ResponseTooLarge { bytes_max: 6_291_556 })));
     response(environment.invoke(event("1")).await, &bench.lines);
 }
 

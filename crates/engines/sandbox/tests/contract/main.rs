@@ -12,6 +12,7 @@ mod life;
 mod limits;
 mod nodejs;
 mod python;
+mod streaming;
 
 /// Runs each case with each driver.
 macro_rules! contract {
@@ -56,6 +57,14 @@ contract! {
     image:
         runs_an_image_on_its_own_root,
         names_what_an_image_lacks;
+    streaming:
+        chunks_come_before_the_function_ends,
+        collects_a_stream_for_a_plain_invocation,
+        errors_mid_stream_are_told_by_trailers,
+        a_stream_ends_with_its_function,
+        a_stream_has_its_limit,
+        the_function_goes_on_when_nobody_reads,
+        refuses_an_unknown_response_mode;
     life:
         kills_on_timeout_and_keeps_the_output,
         times_out_during_init,

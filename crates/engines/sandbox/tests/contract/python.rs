@@ -129,7 +129,7 @@ pub async fn refuses_what_is_no_json_or_too_large(isolation: Isolation) {
     assert_eq!(error["errorType"], "Runtime.MarshalError");
     assert_eq!(error["errorMessage"], "Unable to marshal response: Object of type object is not JSON serializable");
     let outcome = environment.invoke(event("6291555")).await;
-    assert!(matches!(outcome.result, Err(FunctionError::ResponseTooLarge)));
+    assert!(matches!(outcome.result, Err(FunctionError::ResponseTooLarge { bytes_max: 6_291_556 })));
     assert!(outcome.reusable);
     let outcome = environment.invoke(event("6291554")).await;
     assert_eq!(outcome.result.as_ref().map(Bytes::len).ok(), Some(6_291_556));

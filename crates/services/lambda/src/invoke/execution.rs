@@ -226,12 +226,12 @@ impl<'a> Execution<'a> {
                 );
                 Status::Timeout
             }
-            FunctionError::Handler { .. } | FunctionError::ResponseTooLarge => Status::HandlerError,
+            FunctionError::Handler { .. } | FunctionError::ResponseTooLarge { .. } => Status::HandlerError,
             FunctionError::Exited { exit } => {
                 log.note(request_id, format!("RequestId: {request_id} Error: Runtime {exit}\n{error_type}\n"));
                 Status::Failure
             }
-            FunctionError::OutOfMemory | FunctionError::InvalidResponse { .. } => {
+            FunctionError::OutOfMemory | FunctionError::TruncatedResponse | FunctionError::InvalidResponse { .. } => {
                 log.note(request_id, format!("RequestId: {request_id} Error: {error}\n{error_type}\n"));
                 Status::Failure
             }

@@ -1,0 +1,74 @@
+//! What runtimes send: bodies of bounded size, and errors in headers and trailers.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::{HeaderMap, Request};
+
+use super::answer::Answer;
+use crate::error::RESPONSE_BYTES_MAX;
+use crate::session::Reply;
+
+const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
+/// The error object of a streamed response, in base64.
+const ERROR_BODY: &str = "lambda-runtime-function-error-body";
+
+pub(super) enum Unread {
+    TooLarge,
+    Truncated,
+}
+
+pub(super) async fn collect(request: Request<Incoming>, bytes_max: usize) -> Result<(Bytes, HeaderMap), Unread> {
+    let collected = Limited::new(request.into_body(), bytes_max).collect().await.map_err(|error| {
+        if error.is::<http_body_util::LengthLimitError>() { Unread::TooLarge } else { Unread::Truncated }
+    })?;
+    let trailers = collected.trailers().cloned().unwrap_or_default();
+    Ok((collected.to_bytes(), trailers))
+}
+
+/// Reads what the client sends, so that it can go on using its connection after the refusal.
+pub(super) async fn refuse(request: Request<Incoming>, refusal: Answer) -> Answer {
+    // A body that is too large costs the client its connection.
+    let _ = collect(request, RESPONSE_BYTES_MAX).await;
+    refusal
+}
+
+/// The error that a streamed response ended with.
+pub(super) fn trailing_error(trailers: &HeaderMap) -> Option<Reply> {
+    trailers.get(ERROR_TYPE)?;
+    let error_type = error_type(trailers, "Function.Unknown");
+    let given = trailers.get(ERROR_BODY).and_then(|body| STANDARD.decode(body.as_bytes()).ok());
+    let body = given.map(Bytes::from).unwrap_or_else(|| {
+        let message = "The response stream ended with an error";
+        Bytes::from(serde_json::json!({ "errorType": error_type, "errorMessage": message }).to_string())
+    });
+    Some(Reply::Error { error_type, body, fatal: false })
+}
+
+/// The header's value when it has the form `(Runtime|Function).Name`, else `unknown`.
+pub(super) fn error_type(headers: &HeaderMap, unknown: &str) -> String {
+    let value = headers.get(ERROR_TYPE).and_then(|value| value.to_str().ok());
+    value.filter(|value| is_error_type(value)).unwrap_or(unknown).to_owned()
+}
+
+fn is_error_type(value: &str) -> bool {
+    let Some(name) = value.strip_prefix("Runtime.").or_else(|| value.strip_prefix("Function.")) else { return false };
+    name.len() > 1
+        && name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.chars().all(|letter| letter.is_ascii_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_form_of_error_types() {
+        let cases = [("Runtime.NoSuch", true), ("Function.Oops", true), ("Function.oops", false), ("Oops", false)];
+        for (value, expected) in cases {
+            assert_eq!(is_error_type(value), expected, "{value}");
+        }
+    }
+}
