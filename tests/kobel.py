@@ -58,12 +58,14 @@ def client_environment(endpoint=None):
 class Server:
     """One `kobel serve`. Its port and data folder stay the same over restarts."""
 
-    def __init__(self, folder, *arguments, time="real"):
+    def __init__(self, folder, *arguments, time="real", user=None):
         self.folder = Path(folder)
         self.data = self.folder / "data"
         self.log = self.folder / "kobel.log"
         self.arguments = arguments
         self.time = time
+        self.user = user
+        """The host's user and group that it runs as; the caller's, if absent."""
         self.port = 0
         self.process = None
         self._clients = {}
@@ -78,8 +80,9 @@ class Server:
         command = [binary(), "serve", "--port", str(self.port), "--data", self.data, "--time", self.time]
         command += ["--port-file", port_file, *self.arguments]
         with self.log.open("ab") as log:
+            identity = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=client_environment()
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=client_environment(), **identity
             )
 
         def ready():

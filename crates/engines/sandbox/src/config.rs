@@ -8,7 +8,10 @@ use std::sync::Arc;
 ///
 /// The stream was accepted inside the environment's own network namespace on
 /// `127.0.0.1:<endpoint_port>` and is in non-blocking mode. The receiver serves HTTP on it.
-pub type Connections = Arc<dyn Fn(TcpStream) + Send + Sync>;
+pub type Connections = Arc<dyn Fn(TcpStream, Held) + Send + Sync>;
+
+/// One of the connections that an environment may hold. Dropping it makes room for the next one.
+pub type Held = tokio::sync::OwnedSemaphorePermit;
 
 /// Which driver runs environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

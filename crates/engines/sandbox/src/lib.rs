@@ -41,7 +41,7 @@ mod session;
 mod spec;
 
 pub use capabilities::{Capabilities, Feature};
-pub use config::{Config, Connections, Isolation};
+pub use config::{Config, Connections, Held, Isolation};
 pub use environment::Environment;
 pub use error::{Error, FunctionError, RESPONSE_BYTES_MAX, StartError};
 pub use exit::Exit;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::bootstraps::Bootstraps;
@@ -25,6 +26,9 @@ use crate::driver::namespaces::{self, Namespaces};
 
 /// How long an endpoint rests after a connection that it could not accept.
 const ACCEPT_FAILED_REST: Duration = Duration::from_millis(50);
+/// How many connections to the endpoint an environment may hold; further ones wait to be accepted. All of them come
+/// out of the same descriptors of the server.
+const ENDPOINT_CONNECTIONS_MAX: usize = 256;
 /// The longest environment id.
 const ID_BYTES_MAX: usize = 64;
 
@@ -213,10 +217,12 @@ impl Sandbox {
     /// Hands connections from inside an environment to the server.
     fn accept(&self, listener: TcpListener) -> JoinHandle<()> {
         let connections: Connections = self.inner.config.connections.clone();
+        let room = Arc::new(Semaphore::new(ENDPOINT_CONNECTIONS_MAX));
         tokio::spawn(async move {
             loop {
+                let Ok(held) = room.clone().acquire_owned().await else { return };
                 match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-                    Ok(stream) => connections(stream),
+                    Ok(stream) => connections(stream, held),
                     // It may be the host that has no descriptors left: the next one can do better.
                     Err(error) => {
                         tracing::debug!(%error, "a function's connection was lost");

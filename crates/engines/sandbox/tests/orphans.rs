@@ -42,7 +42,7 @@ mod server {
         runtime.block_on(async {
             let mut kept = Vec::new();
             for (name, isolation) in [("isolated", Isolation::Namespaces), ("plain", Isolation::Process)] {
-                let mut config = Config::new(dir.join(name), 4566, Arc::new(drop));
+                let mut config = Config::new(dir.join(name), 4566, Arc::new(|_, _| {}));
                 config.isolation = isolation;
                 config.launcher = Some(env!("CARGO_BIN_EXE_kobel-sandbox-launcher").into());
                 let sandbox = Sandbox::open(config).expect("sandbox");

@@ -61,8 +61,9 @@ impl Front {
 }
 
 impl Serving {
-    /// Serves a connection that a function opened inside its sandbox: AWS's APIs, but not the admin API.
-    pub fn take(&self, stream: TcpStream) {
+    /// Serves a connection that a function opened inside its sandbox: AWS's APIs, but not the admin API. Drops `held`
+    /// when it has ended.
+    pub fn take(&self, stream: TcpStream, held: impl Send + 'static) {
         let Ok(permit) = self.room_inside.clone().try_acquire_owned() else {
             tracing::warn!("functions hold {CONNECTIONS_INSIDE_MAX} connections; a further one was closed");
             return;
@@ -70,7 +71,7 @@ impl Serving {
         let site = self.site.clone();
         tokio::spawn(async move {
             connection::serve(site, stream, Peer::Function).await;
-            drop(permit);
+            drop((permit, held));
         });
     }
 

@@ -166,10 +166,10 @@ fn open_sandbox(
     serving: Arc<OnceLock<Arc<Serving>>>,
 ) -> Result<Sandbox, Error> {
     let runtime = tokio::runtime::Handle::current();
-    let connections: sandbox::Connections = Arc::new(move |stream| {
+    let connections: sandbox::Connections = Arc::new(move |stream, held| {
         let _inside = runtime.enter();
         match (serving.get(), tokio::net::TcpStream::from_std(stream)) {
-            (Some(serving), Ok(stream)) => serving.take(stream),
+            (Some(serving), Ok(stream)) => serving.take(stream, held),
             (None, _) => {}
             (_, Err(error)) => tracing::warn!(%error, "a function's connection could not be served"),
         }

@@ -87,6 +87,9 @@ impl Channel {
     }
 
     pub(super) async fn call(&mut self, invocation: &Invocation, sink: &mut Sink) -> Reply {
+        if self.has_said_something() {
+            return Reply::Broken("a message before there was an event".to_owned());
+        }
         if self.send(invocation, sink.bytes_max()).await.is_err() {
             return Reply::Closed;
         }
@@ -123,6 +126,14 @@ impl Channel {
                 kind => return Err(Fault::Broken(format!("message {kind} inside a response"))),
             }
         }
+    }
+
+    /// Between two events a runtime has nothing to say: what is there would be taken for an answer to the next one.
+    fn has_said_something(&self) -> bool {
+        use rustix::net::RecvFlags;
+        // Past the event loop, which may not have heard of the latest bytes yet.
+        let peeked = rustix::net::recv(&self.stream, &mut [0_u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        !self.incoming.is_empty() || matches!(peeked, Ok((1.., _)))
     }
 
     async fn send(&mut self, invocation: &Invocation, stream_bytes_max: u64) -> std::io::Result<()> {

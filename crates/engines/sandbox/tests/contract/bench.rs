@@ -49,7 +49,8 @@ impl Bench {
             stream.write_all(b"endpoint").expect("answer");
         };
         std::thread::spawn(move || listener.incoming().flatten().for_each(answer));
-        let mut config = Config::new(dir.path().join("state"), endpoint_port, Arc::new(answer));
+        let mut config =
+            Config::new(dir.path().join("state"), endpoint_port, Arc::new(move |stream, _| answer(stream)));
         config.isolation = isolation;
         config.launcher = Some(launcher());
         let sandbox = Sandbox::open(config).expect("the driver works on this host");

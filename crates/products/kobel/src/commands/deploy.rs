@@ -27,7 +27,8 @@ fn cache() -> PathBuf {
 
 /// The interfaces' classes, made once; nothing is run by this sandbox.
 fn java_interfaces() -> Result<PathBuf, String> {
-    let config = Config { isolation: Isolation::Process, ..Config::new(cache().join("sandbox"), 0, Arc::new(|_| {})) };
+    let config =
+        Config { isolation: Isolation::Process, ..Config::new(cache().join("sandbox"), 0, Arc::new(|_, _| {})) };
     let sandbox = Sandbox::open(config).map_err(|error| error.to_string())?;
     sandbox.java_classpath().map_err(|error| error.to_string())
 }

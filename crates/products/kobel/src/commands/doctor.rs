@@ -7,7 +7,7 @@ use crate::{cli, print};
 pub fn run(doctor: &cli::Doctor) -> Result<(), Error> {
     let folder = tempfile::tempdir().map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
     let isolation = doctor.isolation.into();
-    let config = Config { isolation, ..Config::new(folder.path(), 4566, std::sync::Arc::new(|_| {})) };
+    let config = Config { isolation, ..Config::new(folder.path(), 4566, std::sync::Arc::new(|_, _| {})) };
     let sandbox = Sandbox::open(config)?;
     show_runtimes(&sandbox.runtimes());
     let capabilities = sandbox.capabilities();
