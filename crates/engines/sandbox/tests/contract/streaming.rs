@@ -50,7 +50,11 @@ while True:
     api = http.client.HTTPConnection(host, int(port))
     api.request('GET', '/2018-06-01/runtime/invocation/next')
     taken = api.getresponse()
-    event = json.loads(taken.read())
+    body = taken.read()
+    if taken.status == 403:
+        # The host has not yet seen that the last response broke off.
+        continue
+    event = json.loads(body)
     name = taken.headers['Lambda-Runtime-Aws-Request-Id']
     try:
         print('answered', respond(name, event), flush=True)
