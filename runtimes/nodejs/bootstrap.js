@@ -15,10 +15,14 @@ const PREFIX_BYTES = 9;
 const RESPONSE_BYTES_MAX = 6291556;
 // A line break inside a message that is one log event.
 const MESSAGE_BREAK = '\x1e';
-const JSON_LOGS = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
 const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
-const LEVEL_MIN = Math.max(0, LEVELS.indexOf((process.env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase()));
 
+// Of the function: set by `main`.
+let jsonLogs = false;
+let levelMin = 0;
+let channel = null;
+let handler = null;
+let ready = false;
 // The invocation that runs, or null.
 let current = null;
 
@@ -86,10 +90,10 @@ function writeEvent(text) {
 }
 
 function log(level, values) {
-  if (LEVELS.indexOf(level) < LEVEL_MIN) return;
+  if (LEVELS.indexOf(level) < levelMin) return;
   const time = new Date().toISOString();
   const requestId = current ? current.requestId : undefined;
-  if (!JSON_LOGS) {
+  if (!jsonLogs) {
     writeEvent(`${time}\t${requestId}\t${level}\t${util.format(...values)}`);
     return;
   }
@@ -132,7 +136,7 @@ function logged(error, described) {
 
 function logError(title, error, described) {
   const level = 'ERROR';
-  if (JSON_LOGS) {
+  if (jsonLogs) {
     log(level, [error]);
     return;
   }
@@ -344,29 +348,35 @@ function die(title, error, described, status) {
   }
 }
 
-const channel = new Channel(Number(process.env._KOBEL_CHANNEL));
-delete process.env._KOBEL_CHANNEL;
-delete process.env.KOBEL_OPT;
-let handler = null;
-let ready = false;
-patchConsole();
+// Becomes the runtime of the function that `process.env` describes, and serves it over `descriptor`.
+function main(descriptor) {
+  jsonLogs = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+  levelMin = Math.max(0, LEVELS.indexOf((process.env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase()));
+  channel = new Channel(descriptor);
+  delete process.env._KOBEL_CHANNEL;
+  delete process.env.KOBEL_OPT;
+  patchConsole();
+  process.on('uncaughtException', (error) => die('Uncaught Exception', error, describe(error), 129));
+  process.on('unhandledRejection', rejected);
+  process.on('beforeExit', () => {
+    if (current && !current.answered) current.loopIsEmpty();
+  });
+  loadHandler(process.env._HANDLER).then(
+    (loaded) => {
+      handler = loaded;
+      ready = true;
+      channel.send(READY, {});
+    },
+    (error) => die('Uncaught Exception', error, describe(error), 1),
+  );
+}
 
-process.on('uncaughtException', (error) => die('Uncaught Exception', error, describe(error), 129));
-process.on('unhandledRejection', (reason) => {
+function rejected(reason) {
   const message = reason instanceof Error ? `${reason.name}: ${reason.message}` : String(reason);
   const fault = new Fault('Runtime.UnhandledPromiseRejection', message);
   const described = { errorType: fault.name, errorMessage: message, reason: describe(reason), promise: {}, trace: trace(fault) };
   die('Unhandled Promise Rejection', fault, described, 128);
-});
-process.on('beforeExit', () => {
-  if (current && !current.answered) current.loopIsEmpty();
-});
+}
 
-loadHandler(process.env._HANDLER).then(
-  (loaded) => {
-    handler = loaded;
-    ready = true;
-    channel.send(READY, {});
-  },
-  (error) => die('Uncaught Exception', error, describe(error), 1),
-);
+if (process.env._KOBEL_CHANNEL) main(Number(process.env._KOBEL_CHANNEL));
+module.exports = { main, PREFIX_BYTES };

@@ -12,7 +12,7 @@ import struct
 import sys
 import time
 
-READY, INIT_ERROR, INVOKE, RESPONSE, ERROR = b"I", b"F", b"V", b"R", b"E"
+READY, INIT_ERROR, INVOKE, RESPONSE, ERROR, SPECIALISE = b"I", b"F", b"V", b"R", b"E", b"P"
 RESPONSE_BYTES_MAX = 6291556
 OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
 # What the log needs to know of the present: shared with `kobel_logging`.
@@ -290,7 +290,26 @@ def line_buffered(stream):
 
 
 def main():
-    channel = Channel(int(os.environ.pop("_KOBEL_CHANNEL")))
+    """The whole life of a runtime that was started for one function."""
+    run(Channel(int(os.environ.pop("_KOBEL_CHANNEL"))))
+
+
+def specialise(descriptor):
+    """The life of a runtime that was forked from a stem: first it is told which function it serves."""
+    channel = Channel(descriptor)
+    message = channel.receive()
+    if message is None or message[0] != SPECIALISE:
+        os._exit(1)
+    os.environ.clear()
+    os.environ.update(json.loads(message[2].decode()))
+    time.tzset()
+    # The stem has seen these folders empty.
+    sys.path_importer_cache.clear()
+    importlib.invalidate_caches()
+    run(channel)
+
+
+def run(channel):
     line_buffered(sys.stdout)
     line_buffered(sys.stderr)
     set_up_paths()
@@ -315,4 +334,3 @@ def main():
         kind, header, body = message
         if kind == INVOKE:
             serve(channel, handler, header, body)
-

@@ -19,8 +19,17 @@ macro_rules! bundled {
 }
 
 /// Bootstraps that run as they are.
-const SCRIPTS: &[(&str, &str)] =
-    bundled!["python/bootstrap.py", "python/kobel_bootstrap.py", "python/kobel_logging.py", "nodejs/bootstrap.js",];
+const SCRIPTS: &[(&str, &str)] = bundled![
+    "python/bootstrap.py",
+    "python/kobel_bootstrap.py",
+    "python/kobel_logging.py",
+    "python/stem.py",
+    "nodejs/bootstrap.js",
+    "nodejs/stem.js",
+];
+
+/// What interpreters load to be forked into sandboxes, compiled by `build.rs`.
+const STEM_LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stem.so"));
 
 /// Compiles modules into `__pycache__`, where functions cannot write.
 const COMPILE_PYTHON: &str = "import py_compile, sys\nfor file in sys.argv[1:]: py_compile.compile(file, doraise=True)";
@@ -61,8 +70,9 @@ impl Bootstraps {
     /// Writes the scripts under `dir`.
     pub(crate) fn write(dir: PathBuf) -> Result<Bootstraps, Error> {
         for (path, text) in SCRIPTS {
-            write_if_changed(&dir.join(path), text)?;
+            write_if_changed(&dir.join(path), text.as_bytes())?;
         }
+        write_if_changed(&dir.join("stem/stem.so"), STEM_LIBRARY)?;
         create_dir(&dir.join("java"))?;
         Ok(Bootstraps { dir, compiling: Mutex::new(()) })
     }
@@ -100,7 +110,7 @@ impl Bootstraps {
             return Err(Error::JavaCompile { javac: "javac".to_owned(), detail });
         };
         self.compile(&bin, &jar)?;
-        write_if_changed(&mark, &current)?;
+        write_if_changed(&mark, current.as_bytes())?;
         Ok(jar)
     }
 
@@ -111,7 +121,7 @@ impl Bootstraps {
         let mut files = Vec::new();
         for (path, text) in JAVA_SOURCES {
             let file = work.join(path);
-            write_if_changed(&file, text)?;
+            write_if_changed(&file, text.as_bytes())?;
             files.push(file);
         }
         // Classes of Java 8's format run on every JVM; a JDK that no longer writes it uses its own.
@@ -150,15 +160,15 @@ fn fingerprint() -> String {
     format!("{hash:016x}")
 }
 
-fn write_if_changed(file: &Path, text: &str) -> Result<(), Error> {
-    if std::fs::read_to_string(file).is_ok_and(|present| present == text) {
+fn write_if_changed(file: &Path, content: &[u8]) -> Result<(), Error> {
+    if std::fs::read(file).is_ok_and(|present| present == content) {
         return Ok(());
     }
     if let Some(parent) = file.parent() {
         create_dir(parent)?;
     }
     let failed = |source| Error::File { action: "write", path: file.display().to_string(), source };
-    std::fs::write(file, text).map_err(failed)
+    std::fs::write(file, content).map_err(failed)
 }
 
 fn create_dir(dir: &Path) -> Result<(), Error> {

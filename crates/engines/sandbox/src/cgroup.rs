@@ -34,11 +34,13 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Makes the folders and writes the limits.
-    pub(crate) fn create(&self, limits: &Limits) -> io::Result<()> {
-        for dir in self.dirs() {
-            fs::create_dir_all(dir)?;
-        }
+    /// Makes the folders.
+    pub(crate) fn create(&self) -> io::Result<()> {
+        self.dirs().into_iter().try_for_each(fs::create_dir_all)
+    }
+
+    /// Writes the limits.
+    pub(crate) fn limit(&self, limits: &Limits) -> io::Result<()> {
         let hard = (limits.memory_bytes + limits.tmp_bytes).to_string();
         if let Some(memory) = &self.memory {
             if self.version == 1 {

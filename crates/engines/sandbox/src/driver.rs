@@ -13,6 +13,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::net::{TcpListener, UnixStream};
 
 use crate::exit::Exit;
+use crate::spec::StartMode;
 
 /// A boxed future, so that drivers can be used through `dyn`.
 pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -28,6 +29,8 @@ pub(crate) struct Spawned {
     /// The listener of the endpoint inside the environment; `None` where the server's own port is
     /// within reach.
     pub endpoint: Option<TcpListener>,
+    /// How the runtime came to life.
+    pub mode: StartMode,
 }
 
 /// How the runtime is spoken with.

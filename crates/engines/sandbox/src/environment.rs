@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::output::Pump;
 use crate::response::{ResponseSender, Sink, TooLarge};
 use crate::session::{Channel, Init, Reply, RuntimeApi, Session};
-use crate::spec::{EnvironmentSpec, Invocation, Outcome, Output, Usage};
+use crate::spec::{EnvironmentSpec, Invocation, Outcome, Output, StartMode, Usage};
 
 /// How long the last words of processes that have ended may be under way.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(50);
@@ -44,6 +44,7 @@ struct Inner {
     alive: AtomicBool,
     memory_mb: u32,
     init_duration: Duration,
+    mode: StartMode,
     endpoint: Option<JoinHandle<()>>,
 }
 
@@ -81,6 +82,7 @@ impl Environment {
             alive: AtomicBool::new(true),
             memory_mb: spec.memory_mb,
             init_duration: Duration::ZERO,
+            mode: spawned.mode,
             endpoint,
         };
         inner.run_init(spec.init_timeout).await?;
@@ -95,6 +97,11 @@ impl Environment {
     /// How long the init phase took, from nothing to ready.
     pub fn init_duration(&self) -> Duration {
         self.inner.init_duration
+    }
+
+    /// How its runtime came to life.
+    pub fn start_mode(&self) -> StartMode {
+        self.inner.mode
     }
 
     /// Hands over one event and waits for its end. Calls take turns.

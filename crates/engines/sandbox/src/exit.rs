@@ -12,6 +12,15 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Reads the status that `wait` gives.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_status(status: i32) -> Exit {
+        match libc::WIFSIGNALED(status) {
+            true => Exit::Signal(libc::WTERMSIG(status)),
+            false => Exit::Code(libc::WEXITSTATUS(status)),
+        }
+    }
+
     /// As two numbers, for the launcher's report.
     pub(crate) fn to_bytes(self) -> [u8; 5] {
         let (kind, value) = match self {

@@ -6,26 +6,34 @@
 //! process asks the kernel for SIGKILL on the launcher's death, and is the init of a process
 //! namespace whose processes the kernel kills with it.
 //!
+//! A sandbox is made ahead of its use where it can be: it stands empty, with its first process waiting on its leash,
+//! until a start assigns it. The runtime is executed in it, or forked into it from a stem.
+//!
 //! With root it needs no more. Without, it first enters a user namespace in which it is root.
 
 mod birth;
 mod confine;
 mod init;
 pub(crate) mod message;
+mod nursery;
 mod root;
 mod seccomp;
+mod stem;
 mod sys;
+mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::event::epoll;
+use rustix::process::Signal;
 
-use crate::cgroup::{Group, Hierarchy};
-use message::{Event, Request, Start};
+use crate::cgroup::Hierarchy;
+use message::{Event, Prepare, Request, Start};
+use nursery::{Last, Nursery, Sandbox};
 use root::Root;
+use stem::{Answer, Stem};
 
 pub(crate) use confine::CHANNEL_FD;
 
@@ -34,24 +42,59 @@ pub const LAUNCHER_ARGUMENT: &str = "--kobel-launcher";
 
 /// The most environments at the same time.
 const ENVIRONMENTS_MAX: usize = 4096;
+/// The most stems at the same time.
+const STEMS_MAX: usize = 32;
+/// How many events are taken at once.
+const EVENTS_MAX: usize = 64;
 
-/// What the launcher knows of one environment.
+/// An environment: a sandbox with its function's runtime.
 struct Child {
+    id: String,
+    sandbox: Sandbox,
+    /// What a stem's child is made with, as soon as the sandbox is open.
+    wanted: Option<Wanted>,
+    /// The runtime that a stem bore; else it is a child of the sandbox's first process.
+    runtime: Option<Runtime>,
+    /// How that runtime ended.
+    exit: Option<[u8; 5]>,
+}
+
+struct Wanted {
+    stem: String,
+    pids_max: u32,
+    output: OwnedFd,
+    channel: OwnedFd,
+}
+
+struct Runtime {
     pid: i32,
-    pidfd: OwnedFd,
-    /// Both ends hold it while both live; the init reports its end through it.
-    leash: OwnedFd,
-    group: Option<Group>,
+    /// Watched until it is closed.
+    _pidfd: OwnedFd,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Control,
+    /// A sandbox's first process has ended; the sandbox's serial number.
+    Ended(u64),
+    /// A sandbox says something on its leash.
+    Leash(u64),
+    /// The runtime that a stem bore has ended.
+    Runtime(u64),
+    /// A stem says something; the stem's number.
+    Stem(u64),
 }
 
 struct Launcher {
     control: OwnedFd,
-    root: Root,
-    hierarchy: Hierarchy,
+    events: OwnedFd,
+    nursery: Nursery,
     as_root: bool,
-    /// Told apart by host user, so that they cannot share per-user limits.
-    slot: u32,
-    children: BTreeMap<String, Child>,
+    children: HashMap<u64, Child>,
+    serials: HashMap<String, u64>,
+    stems: HashMap<u64, Stem>,
+    next_stem: u64,
 }
 
 /// The launcher's `main`: for a process that was run with [`LAUNCHER_ARGUMENT`]. Its standard input
@@ -68,29 +111,38 @@ pub fn launcher_main() -> ! {
 }
 
 fn run() -> io::Result<()> {
+    let entered = birth::enter_own_namespaces();
     let control = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
     let Some((request, _)) = message::receive::<Request>(&control)? else { return Ok(()) };
-    let Request::Prepare { root_dir, runtime_dir, group_name } = request else {
+    let Request::Prepare(Prepare { root_dir, runtime_dir, group_name, ports }) = request else {
         return Err(io::Error::other("the first message must prepare"));
     };
     let hierarchy = Hierarchy::open(&group_name);
     hierarchy.sweep();
-    let entered = birth::enter_own_namespaces();
     let entered = entered.and_then(|as_root| Ok((as_root, Root::assemble(&root_dir, &runtime_dir)?)));
+    let entered = entered.and_then(|(as_root, root)| birth::probe(&root, as_root).map(|()| (as_root, root)));
     let (as_root, root) = match entered {
         Ok(entered) => entered,
         Err(error) => return message::send(&control, &Event::Unavailable { reason: error.to_string() }, &[]),
     };
-    let mut launcher = Launcher { control, root, hierarchy, as_root, slot: 0, children: BTreeMap::new() };
-    if let Err(error) = birth::probe(&launcher.root, as_root) {
-        return launcher.tell(&Event::Unavailable { reason: error.to_string() });
-    }
-    launcher.tell(&Event::Prepared {
-        group_version: launcher.hierarchy.version(),
-        controllers: launcher.hierarchy.controllers(),
-        missing: launcher.hierarchy.missing.clone(),
+    let prepared = Event::Prepared {
+        group_version: hierarchy.version(),
+        controllers: hierarchy.controllers(),
+        missing: hierarchy.missing.clone(),
         as_root,
-    })?;
+    };
+    let mut launcher = Launcher {
+        control,
+        events: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+        nursery: Nursery::new(root, hierarchy, ports, as_root),
+        as_root,
+        children: HashMap::new(),
+        serials: HashMap::new(),
+        stems: HashMap::new(),
+        next_stem: 0,
+    };
+    watch(&launcher.events, &launcher.control, Source::Control)?;
+    launcher.tell(&prepared)?;
     let result = launcher.serve();
     launcher.end_all();
     match result {
@@ -100,103 +152,253 @@ fn run() -> io::Result<()> {
     }
 }
 
+impl Source {
+    const KINDS: u64 = 5;
+
+    fn to_number(self) -> u64 {
+        let (kind, serial) = match self {
+            Source::Control => (0, 0),
+            Source::Ended(serial) => (1, serial),
+            Source::Leash(serial) => (2, serial),
+            Source::Runtime(serial) => (3, serial),
+            Source::Stem(number) => (4, number),
+        };
+        serial * Source::KINDS + kind
+    }
+
+    fn of_number(number: u64) -> Source {
+        let serial = number / Source::KINDS;
+        match number % Source::KINDS {
+            0 => Source::Control,
+            1 => Source::Ended(serial),
+            2 => Source::Leash(serial),
+            3 => Source::Runtime(serial),
+            _ => Source::Stem(serial),
+        }
+    }
+}
+
+fn watch(events: &OwnedFd, descriptor: &OwnedFd, source: Source) -> io::Result<()> {
+    let data = epoll::EventData::new_u64(source.to_number());
+    Ok(epoll::add(events, descriptor, data, epoll::EventFlags::IN)?)
+}
+
 impl Launcher {
     /// Answers requests and reaps, until the server is gone.
     fn serve(&mut self) -> io::Result<()> {
         loop {
-            let (asked, ended) = self.wait()?;
-            for id in ended {
-                self.reap(&id)?;
-            }
-            if !asked {
-                continue;
-            }
-            match message::receive::<Request>(&self.control)? {
-                None => return Ok(()),
-                Some((Request::Start(start), descriptors)) => self.start(*start, descriptors)?,
-                Some((Request::Kill { id }, _)) => self.kill(&id),
-                Some((Request::Prepare { .. }, _)) => return Err(io::Error::other("prepared already")),
+            for source in self.wait()? {
+                match source {
+                    Source::Control => match message::receive::<Request>(&self.control)? {
+                        None => return Ok(()),
+                        Some((request, descriptors)) => self.answer(request, descriptors)?,
+                    },
+                    Source::Ended(serial) => self.reap(serial)?,
+                    Source::Leash(serial) => self.let_in(serial)?,
+                    Source::Runtime(serial) => self.reap_runtime(serial)?,
+                    Source::Stem(number) => self.hear_stem(number)?,
+                }
             }
         }
     }
 
-    /// Waits for a request or for the end of environments.
-    fn wait(&self) -> io::Result<(bool, Vec<String>)> {
-        let mut polled = vec![PollFd::new(&self.control, PollFlags::IN)];
-        polled.extend(self.children.values().map(|child| PollFd::new(&child.pidfd, PollFlags::IN)));
-        match poll(&mut polled, None) {
-            Err(rustix::io::Errno::INTR) => return Ok((false, Vec::new())),
-            other => other?,
-        };
-        let asked = !polled[0].revents().is_empty();
-        let ended = polled[1..].iter().zip(self.children.keys()).filter(|(fd, _)| !fd.revents().is_empty());
-        Ok((asked, ended.map(|(_, id)| id.clone()).collect()))
+    /// Waits for something to happen; makes sandboxes ahead meanwhile.
+    fn wait(&mut self) -> io::Result<Vec<Source>> {
+        let mut happened: Vec<epoll::Event> = Vec::with_capacity(EVENTS_MAX);
+        loop {
+            let timeout = self.nursery.lacks_sandboxes().then_some(rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 });
+            let buffer = rustix::buffer::spare_capacity(&mut happened);
+            match epoll::wait(&self.events, buffer, timeout.as_ref()) {
+                Err(rustix::io::Errno::INTR) => continue,
+                other => other?,
+            };
+            if !happened.is_empty() {
+                return Ok(happened.iter().map(|event| Source::of_number(event.data.u64())).collect());
+            }
+            self.nursery.make_ahead();
+        }
+    }
+
+    fn answer(&mut self, request: Request, descriptors: Vec<OwnedFd>) -> io::Result<()> {
+        match request {
+            Request::Prepare(_) => Err(io::Error::other("prepared already")),
+            Request::Start(start) => {
+                let id = start.id.clone();
+                match self.start(*start, descriptors) {
+                    Ok(()) => Ok(()),
+                    Err(error) => self.tell(&Event::Failed { id, reason: error.to_string() }),
+                }
+            }
+            Request::Kill { id } => {
+                if let Some(child) = self.serials.get(&id).and_then(|serial| self.children.get(serial)) {
+                    child.kill();
+                }
+                Ok(())
+            }
+            Request::Plant(stem) => self.plant(stem),
+        }
     }
 
     fn start(&mut self, start: Start, descriptors: Vec<OwnedFd>) -> io::Result<()> {
-        let id = start.id.clone();
-        match self.make(start, descriptors) {
-            Ok(child) => {
-                let event = Event::Started { id: id.clone(), pid: child.pid, group: child.group.clone() };
-                self.children.insert(id, child);
-                self.tell(&event)
-            }
-            Err(error) => self.tell(&Event::Failed { id, reason: error.to_string() }),
-        }
-    }
-
-    fn make(&mut self, start: Start, descriptors: Vec<OwnedFd>) -> io::Result<Child> {
-        if self.children.contains_key(&start.id) {
+        if self.serials.contains_key(&start.id) {
             return Err(io::Error::other(format!("environment `{}` exists already", start.id)));
         }
         if self.children.len() >= ENVIRONMENTS_MAX {
             return Err(io::Error::other(format!("{ENVIRONMENTS_MAX} environments exist already")));
         }
-        let group = self.hierarchy.group(&start.id);
-        if let Some(group) = &group {
-            group.create(&start.limits).inspect_err(|_| group.remove())?;
+        let sandbox = self.nursery.take()?;
+        let (id, pid, serial) = (start.id.clone(), sandbox.pid, sandbox.serial);
+        let group = sandbox.group.clone();
+        let assigned = nursery::assign(&self.nursery.root, &sandbox, start, descriptors);
+        let wanted = assigned.inspect_err(|_| self.nursery.discard(&sandbox))?;
+        watch(&self.events, &sandbox.pidfd, Source::Ended(serial))?;
+        if wanted.is_some() {
+            watch(&self.events, &sandbox.leash, Source::Leash(serial))?;
+        } else {
+            self.tell(&Event::Started { id: id.clone(), pids: vec![pid], group })?;
         }
-        self.slot = (self.slot + 1) % birth::SLOTS_MAX;
-        let born = birth::bear(&self.root, &start, descriptors, group.as_ref(), self.as_root.then_some(self.slot));
-        match born {
-            Ok((pid, pidfd, leash)) => Ok(Child { pid, pidfd, leash, group }),
-            Err(error) => {
-                if let Some(group) = &group {
-                    group.remove();
-                }
-                Err(error)
+        self.serials.insert(id.clone(), serial);
+        self.children.insert(serial, Child { id, sandbox, wanted, runtime: None, exit: None });
+        Ok(())
+    }
+
+    /// A sandbox is open: orders its runtime from the stem.
+    fn let_in(&mut self, serial: u64) -> io::Result<()> {
+        let Some(child) = self.children.get_mut(&serial) else { return Ok(()) };
+        epoll::delete(&self.events, &child.sandbox.leash)?;
+        let Some(wanted) = child.wanted.take() else { return Ok(()) };
+        let stem = self.stems.values_mut().find(|stem| stem.name == wanted.stem);
+        let ordered = match stem {
+            Some(stem) => nursery::order(stem, &child.sandbox, &wanted),
+            None => Err(io::Error::other("the stem is gone")),
+        };
+        match ordered {
+            Ok(()) => Ok(()),
+            Err(error) => self.fail(serial, &error),
+        }
+    }
+
+    /// An environment could not be made after all.
+    fn fail(&self, serial: u64, error: &io::Error) -> io::Result<()> {
+        let Some(child) = self.children.get(&serial) else { return Ok(()) };
+        child.kill();
+        self.tell(&Event::Failed { id: child.id.clone(), reason: error.to_string() })
+    }
+
+    fn plant(&mut self, specification: message::Stem) -> io::Result<()> {
+        let name = specification.name.clone();
+        let planted = match self.stems.len() {
+            STEMS_MAX.. => Err(io::Error::other(format!("{STEMS_MAX} stems exist already"))),
+            _ => Stem::plant(&self.nursery.root, specification, self.as_root),
+        };
+        match planted {
+            Err(error) => self.tell(&Event::Withered { name, reason: error.to_string() }),
+            Ok(stem) => {
+                self.next_stem += 1;
+                watch(&self.events, &stem.socket, Source::Stem(self.next_stem))?;
+                self.stems.insert(self.next_stem, stem);
+                Ok(())
             }
         }
     }
 
-    fn kill(&self, id: &str) {
-        if let Some(child) = self.children.get(id) {
-            child.kill();
+    fn hear_stem(&mut self, number: u64) -> io::Result<()> {
+        let Some(stem) = self.stems.get_mut(&number) else { return Ok(()) };
+        match stem.hear() {
+            Answer::Booted => {
+                let name = stem.name.clone();
+                self.tell(&Event::Planted { name })
+            }
+            Answer::Born { serial, pid: Ok(pid) } => self.adopt(serial, pid),
+            Answer::Born { serial, pid: Err(error) } => self.fail(serial, &error),
+            Answer::Gone => self.uproot(number),
         }
     }
 
-    fn reap(&mut self, id: &str) -> io::Result<()> {
-        let Some(child) = self.children.remove(id) else { return Ok(()) };
-        sys::wait(child.pid)?;
-        let exit = init::last_words(child.leash.as_fd());
-        let out_of_memory = child.group.as_ref().is_some_and(|group| group.out_of_memory_kills() > 0);
-        let max_memory_bytes = child.group.as_ref().filter(|group| group.memory.is_some()).map(Group::max_memory_bytes);
-        if let Some(group) = &child.group {
-            group.remove();
+    /// The runtime is a child of this process now.
+    fn adopt(&mut self, serial: u64, pid: i32) -> io::Result<()> {
+        let pidfd = sys::pidfd(pid)?;
+        let Some(child) = self.children.get_mut(&serial) else {
+            // Its sandbox has ended, and took it along.
+            return sys::wait(pid).map(drop);
+        };
+        watch(&self.events, &pidfd, Source::Runtime(serial))?;
+        child.runtime = Some(Runtime { pid, _pidfd: pidfd });
+        let (id, group) = (child.id.clone(), child.sandbox.group.clone());
+        let pids = vec![child.sandbox.pid, pid];
+        self.tell(&Event::Started { id, pids, group })
+    }
+
+    /// A stem has ended; what it owed fails.
+    fn uproot(&mut self, number: u64) -> io::Result<()> {
+        let Some(stem) = self.stems.remove(&number) else { return Ok(()) };
+        if let Some(pid) = rustix::process::Pid::from_raw(stem.pid) {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
         }
-        self.tell(&Event::Ended { id: id.to_owned(), exit, out_of_memory, max_memory_bytes })
+        let (_, status) = sys::wait(stem.pid)?;
+        for serial in &stem.ordered {
+            self.fail(*serial, &io::Error::other("the stem ended"))?;
+        }
+        if !stem.ordered.is_empty() {
+            self.reap_unknown();
+        }
+        let reason = format!("it {}: {}", crate::exit::Exit::of_status(status), stem.last_words());
+        self.tell(&Event::Withered { name: stem.name, reason })
+    }
+
+    /// The runtime that a stem bore has ended, and so must its sandbox.
+    fn reap_runtime(&mut self, serial: u64) -> io::Result<()> {
+        let Some(child) = self.children.get_mut(&serial) else { return Ok(()) };
+        let Some(runtime) = child.runtime.take() else { return Ok(()) };
+        let (_, status) = sys::wait(runtime.pid)?;
+        child.exit = Some(crate::exit::Exit::of_status(status).to_bytes());
+        child.kill();
+        Ok(())
+    }
+
+    /// Ends runtimes that a stem bore without telling: a sandbox cannot end before they are reaped.
+    fn reap_unknown(&self) {
+        let ahead = self.nursery.pids();
+        let known = self.children.values().flat_map(|child| {
+            [Some(child.sandbox.pid), child.runtime.as_ref().map(|runtime| runtime.pid)].into_iter().flatten()
+        });
+        let known: HashSet<i32> = known.chain(ahead).chain(self.stems.values().map(|stem| stem.pid)).collect();
+        for pid in sys::children().into_iter().filter(|pid| !known.contains(pid)) {
+            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+            let _ = sys::wait(pid);
+        }
+    }
+
+    fn reap(&mut self, serial: u64) -> io::Result<()> {
+        let Some(child) = self.children.remove(&serial) else { return Ok(()) };
+        self.serials.remove(&child.id);
+        if let Some(runtime) = &child.runtime {
+            sys::wait(runtime.pid)?;
+        }
+        let Last { exit, out_of_memory, max_memory_bytes } = child.sandbox.end(child.exit)?;
+        self.tell(&Event::Ended { id: child.id, exit, out_of_memory, max_memory_bytes })
     }
 
     /// The server is gone: kills all, waits for them, removes their groups.
     fn end_all(&mut self) {
         self.children.values().for_each(Child::kill);
-        for child in std::mem::take(&mut self.children).into_values() {
-            let _ = sys::wait(child.pid);
-            if let Some(group) = &child.group {
-                group.remove();
+        for stem in std::mem::take(&mut self.stems).into_values() {
+            drop(stem.socket);
+            if let Some(pid) = rustix::process::Pid::from_raw(stem.pid) {
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
             }
+            let _ = sys::wait(stem.pid);
         }
-        self.hierarchy.remove();
+        self.reap_unknown();
+        for child in std::mem::take(&mut self.children).into_values() {
+            if let Some(runtime) = &child.runtime {
+                let _ = sys::wait(runtime.pid);
+            }
+            let _ = child.sandbox.end(None);
+        }
+        self.nursery.close();
     }
 
     fn tell(&self, event: &Event) -> io::Result<()> {
@@ -207,10 +409,6 @@ impl Launcher {
 
 impl Child {
     fn kill(&self) {
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
-        if let Some(group) = &self.group {
-            // Frozen processes of version 1 do not die before they are thawed.
-            let _ = group.freeze(false);
-        }
+        self.sandbox.kill();
     }
 }

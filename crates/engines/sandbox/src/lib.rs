@@ -39,6 +39,8 @@ mod sandbox;
 mod scratch;
 mod session;
 mod spec;
+#[cfg(target_os = "linux")]
+mod stem;
 
 pub use capabilities::{Capabilities, Feature};
 pub use config::{Config, Connections, Held, Isolation};
@@ -51,4 +53,4 @@ pub use output::LINE_BYTES_MAX;
 pub use response::{ResponsePart, ResponseReader, ResponseSender, StreamLimits, response_stream};
 pub use runtimes::{Family, Resolved, Runtime, Version};
 pub use sandbox::Sandbox;
-pub use spec::{EnvironmentSpec, Image, Invocation, Line, Outcome, Output, Usage};
+pub use spec::{EnvironmentSpec, Image, Invocation, Line, Outcome, Output, StartMode, Usage};

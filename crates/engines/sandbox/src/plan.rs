@@ -38,6 +38,8 @@ pub(crate) struct Command {
 
 /// The largest share of the memory limit that a garbage-collected heap may take, in percent.
 const NODE_HEAP_PERCENT: u32 = 90;
+/// What lets Node.js be forked: no threads of V8's, and no collections when idle, which would copy pages.
+const NODE_STEM_FLAGS: [&str; 3] = ["--single-threaded", "--v8-pool-size=0", "--no-memory-reducer"];
 const JAVA_HEAP_PERCENT: u32 = 75;
 /// A short start, and UTF-8 although the host may lack the locale that `LANG` names.
 const JAVA_FLAGS: [&str; 7] = [
@@ -72,11 +74,10 @@ impl Layout {
 
 /// The command that runs `spec` with the interpreter `resolved`.
 pub(crate) fn command(spec: &EnvironmentSpec, resolved: &Resolved, layout: &Layout, endpoint_port: u16) -> Command {
-    let outside = resolved.runtime.as_ref().filter(|runtime| !runtime.prefix.starts_with("/usr"));
-    let lang = outside.filter(|_| layout.moves_interpreter).map(|runtime| runtime.prefix.clone());
+    let lang = resolved.runtime.as_ref().and_then(|runtime| moved_prefix(runtime, layout));
     let mut arguments = match &resolved.runtime {
         None => vec![bootstrap_of(spec, layout)],
-        Some(runtime) => interpreter(spec, runtime, layout),
+        Some(runtime) => interpreter(spec, runtime, layout, "bootstrap"),
     };
     let wrapper = spec.variables.get("AWS_LAMBDA_EXEC_WRAPPER").filter(|_| resolved.runtime.is_some());
     arguments.splice(0..0, wrapper.cloned());
@@ -102,18 +103,41 @@ fn bootstrap_of(spec: &EnvironmentSpec, layout: &Layout) -> String {
     text(&folder.join("bootstrap"))
 }
 
-fn interpreter(spec: &EnvironmentSpec, runtime: &Runtime, layout: &Layout) -> Vec<String> {
-    let moved = layout.moves_interpreter && !runtime.prefix.starts_with("/usr");
+/// The command that boots a stem, from which runtimes of functions like `spec` are forked.
+pub(crate) fn stem(spec: &EnvironmentSpec, resolved: &Resolved, runtime: &Runtime, layout: &Layout) -> Command {
+    let mut arguments = interpreter(spec, runtime, layout, "stem");
+    if runtime.family == Family::Nodejs {
+        arguments.splice(1..1, NODE_STEM_FLAGS.map(str::to_owned));
+    }
+    let mut variables = BTreeMap::new();
+    describe_interpreter(&mut variables, resolved, layout);
+    Command {
+        arguments,
+        variables,
+        lang: moved_prefix(runtime, layout),
+        image_root: None,
+        working_dir: text(&layout.task_root),
+    }
+}
+
+/// The interpreter's folder, where it is seen at `/var/lang`.
+fn moved_prefix(runtime: &Runtime, layout: &Layout) -> Option<PathBuf> {
+    let moves = layout.moves_interpreter && !runtime.prefix.starts_with("/usr");
+    moves.then(|| runtime.prefix.clone())
+}
+
+/// `script` is the name of a file of ours without its ending.
+fn interpreter(spec: &EnvironmentSpec, runtime: &Runtime, layout: &Layout, script: &str) -> Vec<String> {
     let program = match runtime.path.strip_prefix(&runtime.prefix) {
-        Ok(relative) if moved => Path::new("/var/lang").join(relative),
+        Ok(relative) if moved_prefix(runtime, layout).is_some() => Path::new("/var/lang").join(relative),
         _ => runtime.path.clone(),
     };
     let program = text(&program);
     match runtime.family {
-        Family::Python => vec![program, text(&layout.runtime_dir.join("python/bootstrap.py"))],
+        Family::Python => vec![program, text(&layout.runtime_dir.join(format!("python/{script}.py")))],
         Family::Nodejs => {
             let heap_mb = (spec.memory_mb * NODE_HEAP_PERCENT / 100).max(32);
-            let bootstrap = text(&layout.runtime_dir.join("nodejs/bootstrap.js"));
+            let bootstrap = text(&layout.runtime_dir.join(format!("nodejs/{script}.js")));
             vec![program, format!("--max-old-space-size={heap_mb}"), bootstrap]
         }
         Family::Java => {
@@ -163,23 +187,30 @@ fn variables(
     };
     default("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{}", crate::session::RUNTIME_API_PORT));
     default("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{endpoint_port}"));
-    default("LANG", "en_US.UTF-8".to_owned());
-    default("TZ", ":UTC".to_owned());
-    if layout.is_of_lambda() {
-        default("PATH", RUNTIME_PATH.to_owned());
-        default("LD_LIBRARY_PATH", LIBRARY_PATH.to_owned());
-    } else {
+    if !layout.is_of_lambda() {
         default("PATH", std::env::var("PATH").unwrap_or_else(|_| RUNTIME_PATH.to_owned()));
         default("LD_LIBRARY_PATH", ["lib"].map(|lib| text(&layout.task_root.join(lib))).join(":"));
         default("TMPDIR", text(&layout.tmp));
         default("KOBEL_OPT", text(&layout.opt));
     }
+    describe_interpreter(&mut variables, resolved, layout);
+    variables
+}
+
+/// The variables that interpreters read when they boot, where the function does not set them itself.
+fn describe_interpreter(variables: &mut BTreeMap<String, String>, resolved: &Resolved, layout: &Layout) {
+    let mut default = |name: &str, value: String| {
+        variables.entry(name.to_owned()).or_insert(value);
+    };
+    default("LANG", "en_US.UTF-8".to_owned());
+    default("TZ", ":UTC".to_owned());
+    default("PATH", RUNTIME_PATH.to_owned());
+    default("LD_LIBRARY_PATH", LIBRARY_PATH.to_owned());
     match resolved.family {
         Family::Python => default("PYTHONPATH", text(&layout.runtime_dir)),
         Family::Nodejs => default("NODE_PATH", node_path(resolved, layout)),
         Family::Java | Family::Provided => {}
     }
-    variables
 }
 
 fn node_path(resolved: &Resolved, layout: &Layout) -> String {

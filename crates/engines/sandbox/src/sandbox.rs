@@ -20,6 +20,8 @@ use crate::plan::{self, Layout};
 use crate::runtimes::{self, Family, Resolved, Runtime};
 use crate::scratch;
 use crate::spec::{EnvironmentSpec, Image, Output};
+#[cfg(target_os = "linux")]
+use crate::stem;
 
 #[cfg(target_os = "linux")]
 use crate::driver::namespaces::{self, Namespaces};
@@ -172,8 +174,10 @@ impl Sandbox {
         let spawned = match &self.inner.driver {
             #[cfg(target_os = "linux")]
             Driver::Namespaces(driver) => {
-                let command = plan::command(spec, resolved, &Layout::of_lambda(), self.inner.config.endpoint_port);
-                driver.spawn(namespaces::start(spec, command, conversation)).await
+                let layout = Layout::of_lambda();
+                let command = plan::command(spec, resolved, &layout, self.inner.config.endpoint_port);
+                let stem = stem::of(spec, resolved, &layout);
+                driver.spawn(namespaces::start(spec, command, conversation, stem)).await
             }
             Driver::Process => self.spawn_process(spec, resolved, conversation).await,
         };
@@ -186,7 +190,7 @@ impl Sandbox {
             #[cfg(target_os = "linux")]
             Driver::Namespaces(driver) => {
                 let command = crate::image::command(spec, image, self.inner.config.endpoint_port)?;
-                let spawned = driver.spawn(namespaces::start(spec, command, Conversation::RuntimeApi)).await;
+                let spawned = driver.spawn(namespaces::start(spec, command, Conversation::RuntimeApi, None)).await;
                 spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
             }
             Driver::Process => Err(Error::ImageNeedsNamespaces.into()),

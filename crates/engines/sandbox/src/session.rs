@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::response::{Sink, TooLarge};
 use crate::spec::Invocation;
 
-pub(crate) use channel::{CHANNEL_VARIABLE, Channel};
+pub(crate) use channel::{CHANNEL_VARIABLE, Channel, specialise};
 pub(crate) use runtime_api::{RUNTIME_API_PORT, RuntimeApi};
 
 /// What the runtime said about its init phase.

@@ -85,6 +85,24 @@ pub struct Outcome {
     pub reusable: bool,
 }
 
+/// How an environment's runtime came to life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StartMode {
+    /// Its program was executed.
+    Exec,
+    /// It was forked from a booted interpreter without user code.
+    Stem,
+}
+
+impl std::fmt::Display for StartMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            StartMode::Exec => "exec",
+            StartMode::Stem => "stem",
+        })
+    }
+}
+
 /// What an environment has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {

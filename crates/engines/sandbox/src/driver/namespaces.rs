@@ -5,6 +5,7 @@ mod memory;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream as UnixStreams;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,10 +22,10 @@ use crate::cgroup::{Group, Limits};
 use crate::config::Config;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::launcher::message::{self, Start};
+use crate::launcher::message::{self, Start, Stem};
 use crate::plan::Command;
-use crate::session::{CHANNEL_VARIABLE, RUNTIME_API_PORT};
-use crate::spec::EnvironmentSpec;
+use crate::session::{self, CHANNEL_VARIABLE};
+use crate::spec::{EnvironmentSpec, StartMode};
 use client::{Client, Life, Prepared};
 use memory::MemoryWatch;
 
@@ -51,8 +52,24 @@ pub(crate) struct Settings {
     pub endpoint_port: u16,
 }
 
-/// The start message for an environment.
-pub(crate) fn start(spec: &EnvironmentSpec, mut command: Command, conversation: Conversation) -> (Start, Conversation) {
+/// A start that has not been asked for yet.
+pub(crate) struct Starting {
+    start: Start,
+    conversation: Conversation,
+    /// The stem that can bear its runtime.
+    stem: Option<Stem>,
+    /// What that runtime is told first.
+    specialise: io::Result<bytes::BytesMut>,
+}
+
+/// The start of an environment.
+pub(crate) fn start(
+    spec: &EnvironmentSpec,
+    mut command: Command,
+    conversation: Conversation,
+    stem: Option<Stem>,
+) -> Starting {
+    let specialise = session::specialise(&command.variables);
     if conversation == Conversation::Channel {
         command.variables.insert(CHANNEL_VARIABLE.to_owned(), crate::launcher::CHANNEL_FD.to_string());
     }
@@ -72,9 +89,9 @@ pub(crate) fn start(spec: &EnvironmentSpec, mut command: Command, conversation: 
         image_root: command.image_root,
         working_dir: command.working_dir,
         limits,
-        ports: Vec::new(),
+        stem: None,
     };
-    (start, conversation)
+    Starting { start, conversation, stem, specialise }
 }
 
 impl Namespaces {
@@ -100,26 +117,36 @@ impl Namespaces {
     }
 
     /// Makes an environment and starts its runtime.
-    pub(crate) async fn spawn(&self, (mut start, conversation): (Start, Conversation)) -> io::Result<Spawned> {
-        start.ports = vec![self.settings.endpoint_port];
-        if conversation == Conversation::RuntimeApi {
-            start.ports.push(RUNTIME_API_PORT);
-        }
+    pub(crate) async fn spawn(&self, starting: Starting) -> io::Result<Spawned> {
+        let Starting { mut start, conversation, stem, specialise } = starting;
+        let client = self.client()?;
+        start.stem = stem.as_ref().map(|stem| stem.name.clone()).filter(|name| client.has_stem(name));
         let (output, output_end) = io::pipe()?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (report, report_end) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         let mut descriptors = vec![output_end.as_fd(), report_end.as_fd()];
         let channel = match conversation {
-            Conversation::Channel => Some(std::os::unix::net::UnixStream::pair()?),
+            Conversation::Channel => Some(UnixStreams::pair()?),
             Conversation::RuntimeApi => None,
         };
         descriptors.extend(channel.as_ref().map(|(_, theirs)| theirs.as_fd()));
         let limits = start.limits;
-        let life = self.client()?.start(&start, &descriptors)?;
+        if let (Some(_), Some((ours, _))) = (&start.stem, &channel) {
+            io::Write::write_all(&mut &*ours, &specialise?)?;
+        }
+        let life = client.start(&start, &descriptors)?;
         drop((output_end, report_end));
-        let process = Isolated::begin(life, limits).await?;
-        let mut listeners = listeners(report).await?.into_iter();
-        let missing = || io::Error::other("a listener is missing");
+        let mode = if start.stem.is_some() { StartMode::Stem } else { StartMode::Exec };
+        if let (StartMode::Exec, Some(stem)) = (mode, stem) {
+            client.plant(stem);
+        }
+        let set_up = listeners(report).await;
+        let process = match (set_up.as_ref().map_err(io::Error::kind), Isolated::begin(life, limits).await) {
+            // What its first process said of it tells most.
+            (Err(io::ErrorKind::Other), _) => return Err(set_up.err().unwrap_or_else(missing)),
+            (_, process) => process?,
+        };
+        let mut listeners = set_up?.into_iter();
         let endpoint = listeners.next().ok_or_else(missing)?;
         let link = match channel {
             Some((ours, _)) => {
@@ -129,7 +156,7 @@ impl Namespaces {
             None => Link::RuntimeApi(listeners.next().ok_or_else(missing)?),
         };
         let output = Receiver::from_owned_fd(output.into())?;
-        Ok(Spawned { process: Box::new(process), output, link, endpoint: Some(endpoint) })
+        Ok(Spawned { process: Box::new(process), output, link, endpoint: Some(endpoint), mode })
     }
 
     pub(crate) fn capabilities(&self) -> Capabilities {
@@ -172,7 +199,7 @@ async fn listeners(report: OwnedFd) -> io::Result<Vec<TcpListener>> {
     match &buffer[..count] {
         [READY] => descriptors.into_iter().map(listener).collect(),
         [_, reason @ ..] => Err(io::Error::other(String::from_utf8_lossy(reason).into_owned())),
-        [] => Err(io::Error::other("the environment ended while it was set up")),
+        [] => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the environment ended while it was set up")),
     }
 }
 
@@ -180,6 +207,10 @@ async fn listeners(report: OwnedFd) -> io::Result<Vec<TcpListener>> {
 fn watched(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` always refers to the same open descriptor until it is dropped.
     unsafe { AsyncFd::register_with_interest(descriptor, interest) }.map_err(io::Error::from)
+}
+
+fn missing() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a listener is missing")
 }
 
 fn listener(descriptor: OwnedFd) -> io::Result<TcpListener> {
@@ -195,15 +226,15 @@ struct Isolated {
     group: Option<Group>,
     memory: Option<MemoryWatch>,
     resident: Resident,
-    pid: i32,
+    pids: Vec<i32>,
 }
 
 impl Isolated {
     async fn begin(mut life: Life, limits: Limits) -> io::Result<Isolated> {
-        let (pid, group) = life.started().await?;
+        let (pids, group) = life.started().await?;
         let counted = group.clone().filter(|group| group.memory.is_some());
         let memory = counted.map(|group| MemoryWatch::begin(group, limits.memory_bytes));
-        Ok(Isolated { life, limits, group, memory, resident: Resident::of(pid), pid })
+        Ok(Isolated { life, limits, group, memory, resident: Resident::of(pids.clone()), pids })
     }
 
     fn memory_group(&self) -> Option<&Group> {
@@ -211,7 +242,7 @@ impl Isolated {
     }
 
     fn signal_all(&self, signal: rustix::process::Signal) {
-        for pid in resident::tree(self.pid).into_iter().filter_map(rustix::process::Pid::from_raw) {
+        for pid in resident::tree(&self.pids).into_iter().filter_map(rustix::process::Pid::from_raw) {
             let _ = rustix::process::kill_process(pid, signal);
         }
     }

@@ -14,6 +14,7 @@ use super::{Conversation, Ended, Later, Link, Process, Spawned};
 use crate::exit::Exit;
 use crate::plan::Command;
 use crate::session::CHANNEL_VARIABLE;
+use crate::spec::StartMode;
 
 /// Descriptors a function may hold.
 const OPEN_FILES_MAX: u64 = 1024;
@@ -78,10 +79,10 @@ pub(crate) async fn spawn(mut start: Start) -> io::Result<Spawned> {
         ended,
         memory_bytes,
         #[cfg(target_os = "linux")]
-        resident: super::resident::Resident::of(pid),
+        resident: super::resident::Resident::of(vec![pid]),
     };
     let output = Receiver::from_owned_fd(output.into())?;
-    Ok(Spawned { process: Box::new(process), output, link, endpoint: None })
+    Ok(Spawned { process: Box::new(process), output, link, endpoint: None, mode: StartMode::Exec })
 }
 
 fn launch(start: &Start, output: OwnedFd, channel: Option<OwnedFd>) -> io::Result<Child> {

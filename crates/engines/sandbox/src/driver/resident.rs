@@ -9,20 +9,20 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// The most processes that are looked at.
 const PROCESSES_MAX: usize = 1024;
 
-/// Watches the anonymous and shared memory of a process and its descendants.
+/// Watches the anonymous and shared memory of processes and their descendants.
 pub(crate) struct Resident {
-    root_pid: i32,
+    root_pids: Vec<i32>,
     max_bytes: AtomicU64,
 }
 
 impl Resident {
-    pub(crate) fn of(root_pid: i32) -> Resident {
-        Resident { root_pid, max_bytes: AtomicU64::new(0) }
+    pub(crate) fn of(root_pids: Vec<i32>) -> Resident {
+        Resident { root_pids, max_bytes: AtomicU64::new(0) }
     }
 
     /// The high-water mark of the looks so far, the present one included.
     pub(crate) fn max_bytes(&self) -> u64 {
-        let now = match tree(self.root_pid).as_slice() {
+        let now = match tree(&self.root_pids).as_slice() {
             [single] => resident_bytes(*single),
             several => several.iter().map(|pid| proportional_bytes(*pid)).sum(),
         };
@@ -40,9 +40,9 @@ impl Resident {
     }
 }
 
-/// The process and all its descendants.
-pub(crate) fn tree(root_pid: i32) -> Vec<i32> {
-    let mut pids = vec![root_pid];
+/// The processes and all their descendants.
+pub(crate) fn tree(root_pids: &[i32]) -> Vec<i32> {
+    let mut pids = root_pids.to_vec();
     let mut next = 0;
     while next < pids.len() && pids.len() < PROCESSES_MAX {
         let pid = pids[next];

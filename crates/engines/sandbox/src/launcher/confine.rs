@@ -6,18 +6,18 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::message::Start;
+use super::init::Assignment;
 use super::{seccomp, sys};
 
 /// The number of the channel's descriptor in the runtime.
 pub(crate) const CHANNEL_FD: i32 = 3;
 /// As on Lambda.
-const OPEN_FILES_MAX: u64 = 1024;
+pub(super) const OPEN_FILES_MAX: u64 = 1024;
 /// The highest capability number that is dropped; unknown ones are skipped.
 const CAPABILITY_MAX: u64 = 63;
 
 /// Becomes the runtime's program.
-pub(super) fn run(start: &Start, output: BorrowedFd<'_>, channel: Option<BorrowedFd<'_>>) -> ! {
+pub(super) fn run(start: &Assignment, output: BorrowedFd<'_>, channel: Option<BorrowedFd<'_>>) -> ! {
     let result = prepare(start, output, channel);
     let error = match result {
         Ok((arguments, variables)) => sys::execute(&arguments, &variables),
@@ -47,7 +47,7 @@ pub(super) fn load_filter() -> io::Result<()> {
 }
 
 fn prepare(
-    start: &Start,
+    start: &Assignment,
     output: BorrowedFd<'_>,
     channel: Option<BorrowedFd<'_>>,
 ) -> io::Result<(Vec<CString>, Vec<CString>)> {
@@ -83,6 +83,6 @@ fn place_descriptors(output: BorrowedFd<'_>, channel: Option<BorrowedFd<'_>>) ->
     Ok(())
 }
 
-fn strings(texts: &[String]) -> io::Result<Vec<CString>> {
+pub(super) fn strings(texts: &[String]) -> io::Result<Vec<CString>> {
     texts.iter().map(|text| CString::new(text.as_str()).map_err(io::Error::from)).collect()
 }

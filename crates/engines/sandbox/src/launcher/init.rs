@@ -1,4 +1,4 @@
-//! The first process of an environment: sets it up, starts the runtime, reaps, reports the end.
+//! The first process of a sandbox: sets it up, waits for its assignment, starts the runtime, reaps, reports the end.
 
 use std::ffi::CString;
 use std::io;
@@ -9,82 +9,143 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::mount::{MountFlags, MoveMountFlags, UnmountFlags, mount, move_mount, unmount};
 use rustix::net::{RecvFlags, SendFlags};
+use serde::{Deserialize, Serialize};
 
 use super::birth::{INNER_GID, INNER_UID};
-use super::message::{self, Start};
+use super::message;
 use super::{confine, sys};
+use crate::cgroup::Limits;
 use crate::exit::Exit;
 
 /// First byte of the report when all is set up; the listeners come with it.
 pub(crate) const READY: u8 = b'R';
 /// First byte of the report when it is not; a sentence follows.
 pub(crate) const FAILED: u8 = b'F';
+/// What the first process says on its leash when a stem's child can come in.
+pub(super) const OPEN: &[u8] = b"O";
 
 /// Where the root is attached before it becomes the root: a folder that every host has, and that
 /// nothing is read from any more.
 const STAGING: &str = "/dev";
+/// Where an image's files are attached before they become the root: a folder that is empty still.
+pub(super) const NEW_ROOT: &str = "/opt";
+/// The image's devices, below [`NEW_ROOT`].
+pub(super) const NEW_DEVICES: &str = "/opt/dev";
 /// The most files in `/tmp` per MB of its size.
 const TMP_FILES_PER_MB: u64 = 256;
-
-/// Detached mounts to attach.
-pub(super) struct Trees {
-    pub root: OwnedFd,
-    /// Only where the root has none of its own.
-    pub dev: Option<OwnedFd>,
-    /// Only where the root has none of its own.
-    pub runtime: Option<OwnedFd>,
-    pub code: Option<OwnedFd>,
-    pub opt: Option<OwnedFd>,
-    pub lang: Option<OwnedFd>,
-}
+const SAFE: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
 /// What the process needs, inherited from the launcher.
 pub(super) struct Plan<'a> {
-    pub start: &'a Start,
-    pub trees: Trees,
+    /// A detached copy of the shared root.
+    pub root: OwnedFd,
     /// Files of control groups to enter.
     pub entrances: Vec<OwnedFd>,
-    /// Where the runtime writes; without it the process ends after setting up.
-    pub output: Option<OwnedFd>,
-    /// The server's ear for the outcome of setting up.
-    pub report: Option<OwnedFd>,
-    pub channel: Option<OwnedFd>,
-    /// The launcher's permission to go on; tells the exit.
+    /// The launcher's permission to go on, then the assignment; tells the exit.
     pub leash: OwnedFd,
+    /// Ports to listen on inside.
+    pub ports: &'a [u16],
     pub clear_groups: bool,
+}
+
+/// What a sandbox becomes. Descriptors: the report, the output, the trees of [`Assignment::trees`], then the channel.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Assignment {
+    /// Program and arguments.
+    pub arguments: Vec<String>,
+    /// `NAME=value`
+    pub variables: Vec<String>,
+    pub limits: Limits,
+    /// Where detached mounts go. The first one is the new root, if that is an image's, and goes to [`NEW_ROOT`].
+    pub trees: Vec<String>,
+    /// Where the runtime starts.
+    pub working_dir: String,
+    /// How the runtime comes into the sandbox.
+    pub start: StartMode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum StartMode {
+    /// The first process executes it.
+    Execute,
+    /// A stem is forked into it.
+    Stem,
+    /// Not at all.
+    Trial,
+}
+
+/// An assignment with its descriptors.
+struct Assigned {
+    assignment: Assignment,
+    report: OwnedFd,
+    output: Option<OwnedFd>,
+    trees: Vec<OwnedFd>,
+    channel: Option<OwnedFd>,
 }
 
 /// The whole life of the first process.
 pub(super) fn run(plan: Plan<'_>) -> ! {
     close_others(&plan);
-    let Some(report) = &plan.report else { sys::leave(1) };
-    let listeners = match set_up(&plan) {
+    let sandbox = set_up(&plan);
+    let Ok(Some(assigned)) = receive(&plan.leash) else { sys::leave(1) };
+    let ready = sandbox.and_then(|listeners| furnish(&assigned).map(|()| listeners));
+    let listeners = match ready {
         Ok(listeners) => listeners,
         Err(error) => {
             let mut text = vec![FAILED];
             text.extend_from_slice(error.to_string().as_bytes());
-            let _ = message::send_bytes(report, &text, &[]);
+            let _ = message::send_bytes(&assigned.report, &text, &[]);
             sys::leave(1)
         }
     };
     let descriptors: Vec<BorrowedFd<'_>> = listeners.iter().map(AsFd::as_fd).collect();
-    if message::send_bytes(report, &[READY], &descriptors).is_err() {
+    if message::send_bytes(&assigned.report, &[READY], &descriptors).is_err() {
         sys::leave(1);
     }
-    let (Some(output), channel) = (&plan.output, &plan.channel) else { sys::leave(0) };
+    match (assigned.assignment.start, &assigned.output) {
+        (StartMode::Execute, Some(output)) => execute(&plan.leash, &assigned, output.as_fd()),
+        (StartMode::Stem, _) => keep_open(&plan.leash),
+        (StartMode::Execute | StartMode::Trial, _) => sys::leave(0),
+    }
+}
+
+/// Starts the runtime as a child and stays until its end.
+fn execute(leash: &OwnedFd, assigned: &Assigned, output: BorrowedFd<'_>) -> ! {
     match sys::fork() {
         Err(_) => sys::leave(1),
-        Ok(None) => confine::run(plan.start, output.as_fd(), channel.as_ref().map(AsFd::as_fd)),
+        Ok(None) => confine::run(&assigned.assignment, output, assigned.channel.as_ref().map(AsFd::as_fd)),
         Ok(Some(runtime)) => {
-            sys::close_range(0, plan.leash.as_raw_fd() as u32 - 1);
-            sys::close_range(plan.leash.as_raw_fd() as u32 + 1, u32::MAX);
-            if confine::drop_privileges().and_then(|()| confine::load_filter()).is_err() {
-                sys::leave(1);
-            }
+            give_up_all(leash);
             let exit = reap_until(runtime);
-            let _ = rustix::net::send(&plan.leash, &exit.to_bytes(), SendFlags::NOSIGNAL);
+            let _ = rustix::net::send(leash, &exit.to_bytes(), SendFlags::NOSIGNAL);
             sys::leave(0)
         }
+    }
+}
+
+/// Lets a stem's child come in, and reaps orphans until the launcher kills the sandbox.
+fn keep_open(leash: &OwnedFd) -> ! {
+    give_up_all(leash);
+    if rustix::net::send(leash, OPEN, SendFlags::NOSIGNAL).is_err() {
+        sys::leave(1);
+    }
+    loop {
+        if sys::wait(-1).is_err() {
+            sys::wait_for_child();
+        }
+    }
+}
+
+/// Closes all but the leash and gives up every privilege.
+fn give_up_all(leash: &OwnedFd) {
+    sys::close_range(0, leash.as_raw_fd() as u32 - 1);
+    sys::close_range(leash.as_raw_fd() as u32 + 1, u32::MAX);
+    if sys::block_child_signal()
+        .and_then(|()| confine::drop_privileges())
+        .and_then(|()| confine::load_filter())
+        .is_err()
+    {
+        sys::leave(1);
     }
 }
 
@@ -95,6 +156,41 @@ pub(super) fn last_words(leash: BorrowedFd<'_>) -> Option<[u8; 5]> {
     (count == words.len()).then_some(words)
 }
 
+/// Gives a sandbox its assignment.
+pub(super) fn assign(leash: &OwnedFd, assignment: &Assignment, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    message::send(leash, assignment, descriptors)
+}
+
+/// Has a sandbox set itself up and end.
+pub(super) fn trial(leash: &OwnedFd) -> io::Result<()> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    let (ours, report) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    let limits = Limits { memory_bytes: 0, tmp_bytes: 1024 * 1024, pids_max: 16, cpu_shares: 1024 };
+    let (arguments, variables, trees) = (Vec::new(), Vec::new(), Vec::new());
+    let working_dir = "/var/task".to_owned();
+    let assignment = Assignment { arguments, variables, limits, trees, working_dir, start: StartMode::Trial };
+    assign(leash, &assignment, &[report.as_fd()])?;
+    drop(report);
+    let mut buffer = [0; 1024];
+    let count = message::receive_bytes(&ours, &mut buffer)?.0;
+    match &buffer[..count] {
+        [READY, ..] => Ok(()),
+        [FAILED, reason @ ..] => Err(io::Error::other(String::from_utf8_lossy(reason).into_owned())),
+        _ => Err(io::Error::other("a trial environment ended without a report")),
+    }
+}
+
+/// Waits for the assignment; `None` when the launcher has no use for the sandbox any more.
+fn receive(leash: &OwnedFd) -> io::Result<Option<Assigned>> {
+    let Some((assignment, descriptors)) = message::receive::<Assignment>(leash)? else { return Ok(None) };
+    let mut descriptors = descriptors.into_iter();
+    let report = descriptors.next().ok_or_else(|| io::Error::other("an assignment without a report"))?;
+    let output = descriptors.next();
+    let trees = descriptors.by_ref().take(assignment.trees.len()).collect();
+    Ok(Some(Assigned { assignment, report, output, trees, channel: descriptors.next() }))
+}
+
+/// What every sandbox has, whatever it becomes.
 fn set_up(plan: &Plan<'_>) -> io::Result<Vec<TcpListener>> {
     for entrance in &plan.entrances {
         rustix::io::write(entrance, b"0").map_err(at("enter a control group"))?;
@@ -108,44 +204,54 @@ fn set_up(plan: &Plan<'_>) -> io::Result<Vec<TcpListener>> {
     leave_if_launcher_is_gone(&plan.leash)?;
     rustix::system::sethostname(b"sandbox").map_err(at("set the host name"))?;
     sys::loopback_up().map_err(at("bring loopback up"))?;
-    let listeners = plan.start.ports.iter().map(|port| TcpListener::bind(("127.0.0.1", *port)));
+    let listeners = plan.ports.iter().map(|port| TcpListener::bind(("127.0.0.1", *port)));
     let listeners = listeners.collect::<io::Result<Vec<_>>>().map_err(at("listen inside"))?;
-    assemble(plan)?;
+    attach(&plan.root, Path::new(STAGING)).map_err(at("attach the root"))?;
+    rustix::process::chdir(STAGING).map_err(at("enter the root"))?;
+    mount("proc", "proc", "proc", SAFE | MountFlags::NOEXEC, None).map_err(at("mount /proc"))?;
+    become_root()?;
     Ok(listeners)
 }
 
-/// Attaches everything, and makes it the root.
-fn assemble(plan: &Plan<'_>) -> io::Result<()> {
-    attach(&plan.trees.root, Path::new(STAGING)).map_err(at("attach the root"))?;
-    rustix::process::chdir(STAGING).map_err(at("enter the root"))?;
-    let trees = &plan.trees;
-    if let Some(dev) = &trees.dev {
-        attach(dev, Path::new("dev")).map_err(at("attach /dev"))?;
-    }
-    let tmp_bytes = plan.start.limits.tmp_bytes;
-    let files = (tmp_bytes / (1024 * 1024)).max(1) * TMP_FILES_PER_MB;
-    let options = CString::new(format!("size={tmp_bytes},nr_inodes={files},mode=1777"))?;
-    let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    mount("tmp", "tmp", "tmpfs", flags, Some(options.as_c_str())).map_err(at("mount /tmp"))?;
-    mount("proc", "proc", "proc", flags | MountFlags::NOEXEC, None).map_err(at("mount /proc"))?;
+/// Makes the working folder the root.
+pub(super) fn become_root() -> io::Result<()> {
     rustix::process::pivot_root(".", ".").map_err(at("change the root"))?;
     unmount(".", UnmountFlags::DETACH).map_err(at("leave the host's root"))?;
-    // From here on links of an image lead to its own files.
-    let folders = [
-        (&trees.runtime, "/var/runtime"),
-        (&trees.code, "/var/task"),
-        (&trees.opt, "/opt"),
-        (&trees.lang, "/var/lang"),
-    ];
-    for (tree, target) in folders {
-        if let Some(tree) = tree {
-            attach(tree, Path::new(target)).map_err(at("attach a folder"))?;
-        }
-    }
-    rustix::process::chdir(&plan.start.working_dir).map_err(at("enter the working directory"))
+    rustix::process::chdir("/").map_err(at("enter the root"))
 }
 
-fn attach(tree: &OwnedFd, target: &Path) -> io::Result<()> {
+/// Attaches what belongs to the function, and its own `/tmp`.
+fn furnish(assigned: &Assigned) -> io::Result<()> {
+    let Assigned { assignment, trees, .. } = assigned;
+    if trees.len() != assignment.trees.len() {
+        return Err(io::Error::other("an assignment lacks folders"));
+    }
+    let mut rest: Vec<(&OwnedFd, &str)> = trees.iter().zip(assignment.trees.iter().map(String::as_str)).collect();
+    if let [(root, NEW_ROOT), (devices, NEW_DEVICES), ..] = rest[..] {
+        change_root(root, devices)?;
+        rest.drain(..2);
+    }
+    // From here on links of an image lead to its own files.
+    for (tree, target) in rest {
+        attach(tree, Path::new(target)).map_err(at("attach a folder"))?;
+    }
+    let tmp_bytes = assignment.limits.tmp_bytes;
+    let files = (tmp_bytes / (1024 * 1024)).max(1) * TMP_FILES_PER_MB;
+    let options = CString::new(format!("size={tmp_bytes},nr_inodes={files},mode=1777"))?;
+    mount("tmp", "/tmp", "tmpfs", SAFE, Some(options.as_c_str())).map_err(at("mount /tmp"))?;
+    rustix::process::chdir(&assignment.working_dir).map_err(at("enter the working directory"))
+}
+
+/// Leaves the shared root for that of an image.
+fn change_root(root: &OwnedFd, devices: &OwnedFd) -> io::Result<()> {
+    attach(root, Path::new(NEW_ROOT)).map_err(at("attach the image"))?;
+    rustix::process::chdir(NEW_ROOT).map_err(at("enter the image"))?;
+    attach(devices, Path::new("dev")).map_err(at("attach /dev"))?;
+    mount("proc", "proc", "proc", SAFE | MountFlags::NOEXEC, None).map_err(at("mount /proc"))?;
+    become_root()
+}
+
+pub(super) fn attach(tree: &OwnedFd, target: &Path) -> io::Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
     Ok(move_mount(tree, "", rustix::fs::CWD, target, flags)?)
 }
@@ -172,39 +278,22 @@ fn leave_if_launcher_is_gone(leash: &OwnedFd) -> io::Result<()> {
 fn reap_until(runtime: i32) -> Exit {
     loop {
         match sys::wait(-1) {
-            Ok((pid, status)) if pid == runtime => return exit_of(status),
+            Ok((pid, status)) if pid == runtime => return Exit::of_status(status),
             Ok(_) => {}
             Err(_) => return Exit::Signal(libc::SIGKILL),
         }
     }
 }
 
-fn exit_of(status: i32) -> Exit {
-    if libc::WIFSIGNALED(status) { Exit::Signal(libc::WTERMSIG(status)) } else { Exit::Code(libc::WEXITSTATUS(status)) }
-}
-
 /// Closes what belongs to the launcher and to other environments.
 fn close_others(plan: &Plan<'_>) {
-    let trees = &plan.trees;
-    let optional =
-        [&trees.dev, &trees.runtime, &trees.code, &trees.opt, &trees.lang, &plan.output, &plan.report, &plan.channel];
-    let mut keep: Vec<RawFd> = optional.into_iter().flatten().map(AsRawFd::as_raw_fd).collect();
-    keep.extend(plan.entrances.iter().map(AsRawFd::as_raw_fd));
-    keep.extend([trees.root.as_raw_fd(), plan.leash.as_raw_fd()]);
-    keep.sort_unstable();
-    let mut next = 3;
-    for fd in keep {
-        let fd = fd as u32;
-        if fd > next {
-            sys::close_range(next, fd - 1);
-        }
-        next = fd + 1;
-    }
-    sys::close_range(next, u32::MAX);
+    let mut keep: Vec<RawFd> = plan.entrances.iter().map(AsRawFd::as_raw_fd).collect();
+    keep.extend([plan.root.as_raw_fd(), plan.leash.as_raw_fd()]);
+    sys::close_all_but(keep);
 }
 
 /// Names the step that failed.
-fn at<E: Into<io::Error>>(step: &'static str) -> impl Fn(E) -> io::Error {
+pub(super) fn at<E: Into<io::Error>>(step: &'static str) -> impl Fn(E) -> io::Error {
     move |error| {
         let error = error.into();
         io::Error::new(error.kind(), format!("failed to {step}: {error}"))

@@ -15,17 +15,42 @@ use crate::cgroup::{Group, Limits};
 /// The largest message: variables (4 KB), arguments and paths fit many times.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 128 * 1024;
 /// The most descriptors of one message.
-pub(crate) const DESCRIPTORS_MAX: usize = 4;
+pub(crate) const DESCRIPTORS_MAX: usize = 10;
 
 /// From the server.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
     /// The first message: make the root that all environments share.
-    Prepare { root_dir: PathBuf, runtime_dir: PathBuf, group_name: String },
+    Prepare(Prepare),
+    /// Boot an interpreter that is forked for later starts.
+    Plant(Stem),
     /// Start an environment. Descriptors: output, report, and the channel if there is one.
     Start(Box<Start>),
     /// Kill an environment.
     Kill { id: String },
+}
+
+/// What all environments share.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Prepare {
+    /// Where the shared root is assembled.
+    pub root_dir: PathBuf,
+    /// The bootstraps.
+    pub runtime_dir: PathBuf,
+    /// The name of Kobel's own control group.
+    pub group_name: String,
+    /// Ports to listen on in every environment, in the order in which the listeners are reported.
+    pub ports: Vec<u16>,
+}
+
+/// An interpreter without user code.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Stem {
+    pub name: String,
+    pub arguments: Vec<String>,
+    /// `NAME=value`
+    pub variables: Vec<String>,
+    pub lang: Option<PathBuf>,
 }
 
 /// One environment to start.
@@ -44,8 +69,8 @@ pub(crate) struct Start {
     /// Where the runtime starts.
     pub working_dir: String,
     pub limits: Limits,
-    /// Ports to listen on inside, in the order in which the listeners are reported.
-    pub ports: Vec<u16>,
+    /// The stem that is forked; without one the program of `arguments` is executed.
+    pub stem: Option<String>,
 }
 
 /// From the launcher.
@@ -55,12 +80,16 @@ pub(crate) enum Event {
     Prepared { group_version: u8, controllers: [bool; 4], missing: Vec<String>, as_root: bool },
     /// This host does not allow it.
     Unavailable { reason: String },
-    /// The environment's first process exists.
-    Started { id: String, pid: i32, group: Option<Group> },
+    /// The environment's processes exist: its first one, and the runtime where a stem bore it.
+    Started { id: String, pids: Vec<i32>, group: Option<Group> },
     /// It could not be made.
     Failed { id: String, reason: String },
     /// Nothing of it runs any more. `exit` is absent when it was killed as a whole.
     Ended { id: String, exit: Option<[u8; 5]>, out_of_memory: bool, max_memory_bytes: Option<u64> },
+    /// A stem has booted and can be forked.
+    Planted { name: String },
+    /// A stem is gone, and why.
+    Withered { name: String, reason: String },
 }
 
 /// Sends one message.

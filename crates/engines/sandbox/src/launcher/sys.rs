@@ -29,6 +29,12 @@ pub(super) enum Fork {
     Child,
 }
 
+/// A descriptor of a process of which this one is the parent.
+pub(super) fn pidfd(pid: i32) -> io::Result<OwnedFd> {
+    let pid = rustix::process::Pid::from_raw(pid).ok_or_else(|| io::Error::other("no process"))?;
+    Ok(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?)
+}
+
 /// Forks into new namespaces, with version 2 into a control group.
 pub(super) fn clone(namespaces: i32, cradle: Option<BorrowedFd<'_>>) -> io::Result<Fork> {
     let mut pidfd: RawFd = -1;
@@ -74,6 +80,13 @@ pub(super) fn wait(pid: i32) -> io::Result<(i32, i32)> {
             return Err(error);
         }
     }
+}
+
+/// The processes whose parent is this one.
+pub(super) fn children() -> Vec<i32> {
+    let own = std::process::id();
+    let text = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 /// Leaves without running destructors or flushing what belongs to the parent.
@@ -136,6 +149,42 @@ pub(super) fn close_range(first: u32, last: u32) {
     // SAFETY: the caller is a child that uses no descriptor of that range again; owners of such
     // descriptors are never dropped, because it leaves by exec or `_exit`.
     unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+}
+
+/// Closes all descriptors from 3 on, but those of `keep`.
+pub(super) fn close_all_but(mut keep: Vec<RawFd>) {
+    keep.sort_unstable();
+    let mut next = 3;
+    for fd in keep {
+        let fd = fd as u32;
+        if fd > next {
+            close_range(next, fd - 1);
+        }
+        next = fd + 1;
+    }
+    close_range(next, u32::MAX);
+}
+
+/// Holds SIGCHLD back, so that [`wait_for_child`] can wait for it.
+pub(super) fn block_child_signal() -> io::Result<()> {
+    // SAFETY: passes a valid set.
+    check(unsafe { libc::sigprocmask(libc::SIG_BLOCK, &child_signal(), std::ptr::null_mut()) })
+}
+
+/// Waits until a child has ended, or one that ends has been handed to this process.
+pub(super) fn wait_for_child() {
+    // SAFETY: passes a valid set, and takes no information back.
+    unsafe { libc::sigwaitinfo(&child_signal(), std::ptr::null_mut()) };
+}
+
+fn child_signal() -> libc::sigset_t {
+    // SAFETY: both functions fill in a set of ours.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGCHLD);
+        set
+    }
 }
 
 /// Makes `target` refer to what `source` does, kept open across exec.

@@ -6,6 +6,8 @@
 //! A response is one frame, or a stream: one frame that begins it, one for each chunk, and the frame of a response
 //! (empty) or of an error as its end.
 
+use std::collections::BTreeMap;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,6 +25,8 @@ pub(crate) const CHANNEL_VARIABLE: &str = "_KOBEL_CHANNEL";
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 const PREFIX_BYTES: usize = 9;
 
+/// The first frame to a stem's child: the function's variables, as a JSON object in the body.
+const SPECIALISE: u8 = b'P';
 const READY: u8 = b'I';
 const INIT_ERROR: u8 = b'F';
 const INVOKE: u8 = b'V';
@@ -69,6 +73,23 @@ struct InvokeHeader<'a> {
 enum Fault {
     Closed,
     Broken(String),
+}
+
+/// The frame that makes a stem's child the runtime of one function.
+pub(crate) fn specialise(variables: &BTreeMap<String, String>) -> std::io::Result<BytesMut> {
+    frame(SPECIALISE, b"{}", &serde_json::to_vec(variables)?)
+}
+
+fn frame(kind: u8, header: &[u8], body: &[u8]) -> std::io::Result<BytesMut> {
+    let length = u32::try_from(5 + header.len() + body.len())
+        .map_err(|_| std::io::Error::other("a message does not fit a frame"))?;
+    let mut frame = BytesMut::with_capacity(4 + length as usize);
+    frame.put_u32(length);
+    frame.put_u8(kind);
+    frame.put_u32(header.len() as u32);
+    frame.put_slice(header);
+    frame.put_slice(body);
+    Ok(frame)
 }
 
 impl Channel {
@@ -146,15 +167,7 @@ impl Channel {
             client_context: invocation.client_context.as_deref(),
             cognito_identity: invocation.cognito_identity.as_deref(),
         };
-        let header = serde_json::to_vec(&header)?;
-        let length = u32::try_from(5 + header.len() + invocation.payload.len())
-            .map_err(|_| std::io::Error::other("event does not fit a frame"))?;
-        let mut frame = BytesMut::with_capacity(4 + length as usize);
-        frame.put_u32(length);
-        frame.put_u8(INVOKE);
-        frame.put_u32(header.len() as u32);
-        frame.put_slice(&header);
-        frame.put_slice(&invocation.payload);
+        let frame = frame(INVOKE, &serde_json::to_vec(&header)?, &invocation.payload)?;
         self.stream.write_all(&frame).await
     }
 

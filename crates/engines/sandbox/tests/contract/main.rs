@@ -12,6 +12,8 @@ mod life;
 mod limits;
 mod nodejs;
 mod python;
+#[cfg(target_os = "linux")]
+mod stem;
 mod streaming;
 
 /// Runs each case with each driver.
@@ -78,6 +80,28 @@ contract! {
         kills_when_memory_is_exceeded;
 }
 
+/// What the namespaces driver alone does.
+#[cfg(target_os = "linux")]
+macro_rules! forked {
+    ($($case:ident),+) => {
+        mod forked {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() { crate::stem::$case(sandbox::Isolation::Namespaces).await }
+            )+
+        }
+    };
+}
+
+#[cfg(target_os = "linux")]
+forked!(
+    python_is_like_any_other,
+    nodejs_is_like_any_other,
+    nothing_random_is_shared,
+    exits_are_reported,
+    a_function_that_sets_up_its_interpreter_boots_it
+);
+
 /// The namespaces driver needs no root: the same contract holds for a user without any privilege.
 #[cfg(target_os = "linux")]
 #[test]
@@ -97,7 +121,11 @@ fn unprivileged_users_have_the_same_contract() {
     std::fs::copy(std::env::current_exe().unwrap(), &suite).unwrap();
     std::fs::copy(bench::launcher(), &launcher).unwrap();
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&suite).args(["namespaces::", "boundary::"]);
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&suite).args([
+        "namespaces::",
+        "boundary::",
+        "forked::",
+    ]);
     command
         .env("KOBEL_TEST_LAUNCHER", &launcher)
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")

@@ -15,7 +15,11 @@ use crate::cgroup::Group;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::launcher::LAUNCHER_ARGUMENT;
-use crate::launcher::message::{self, Event, Request, Start};
+use crate::launcher::message::{self, Event, Prepare, Request, Start, Stem};
+use crate::session::RUNTIME_API_PORT;
+
+/// How often a stem is booted before functions do without it.
+const PLANTINGS_MAX: u32 = 3;
 
 /// A launcher and what is known of its environments.
 pub(super) struct Client {
@@ -23,6 +27,17 @@ pub(super) struct Client {
     prepared: Prepared,
     dead: AtomicBool,
     lives: Mutex<HashMap<String, Slot>>,
+    stems: Mutex<HashMap<String, Planting>>,
+}
+
+/// How far a stem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Planting {
+    /// It boots for the n-th time.
+    Booting(u32),
+    Ready(u32),
+    /// It ended; after too many times it is not tried again.
+    Ended(u32),
 }
 
 /// What the launcher said about the host.
@@ -34,8 +49,8 @@ pub(super) struct Prepared {
     pub as_root: bool,
 }
 
-/// The first process's pid and its control group.
-type Started = io::Result<(i32, Option<Group>)>;
+/// The environment's processes and its control group.
+type Started = io::Result<(Vec<i32>, Option<Group>)>;
 
 /// Where the listening thread puts what it hears about one environment.
 struct Slot {
@@ -98,7 +113,12 @@ impl Client {
 
     fn hear(&self, event: Event) {
         match event {
-            Event::Started { id, pid, group } => self.tell_started(&id, Ok((pid, group))),
+            Event::Started { id, pids, group } => self.tell_started(&id, Ok((pids, group))),
+            Event::Planted { name } => self.set_planting(&name, Planting::Ready),
+            Event::Withered { name, reason } => {
+                tracing::warn!(stem = name, %reason, "a booted interpreter was lost; functions start it anew");
+                self.set_planting(&name, Planting::Ended);
+            }
             Event::Failed { id, reason } => {
                 self.tell_started(&id, Err(io::Error::other(reason)));
                 self.finish(&id, KILLED);
@@ -109,6 +129,35 @@ impl Client {
             }
             Event::Prepared { .. } | Event::Unavailable { .. } => {}
         }
+    }
+
+    /// Whether a stem can be forked.
+    pub(super) fn has_stem(&self, name: &str) -> bool {
+        matches!(self.stems().get(name), Some(Planting::Ready(_)))
+    }
+
+    /// Boots a stem, unless it boots or has ended too often.
+    pub(super) fn plant(&self, stem: Stem) {
+        let times = match self.stems().get(&stem.name) {
+            None => 0,
+            Some(Planting::Ended(times)) if *times < PLANTINGS_MAX => *times,
+            Some(_) => return,
+        };
+        self.stems().insert(stem.name.clone(), Planting::Booting(times + 1));
+        if let Err(error) = message::send(&self.socket, &Request::Plant(stem), &[]) {
+            tracing::debug!(%error, "failed to ask the launcher for a stem");
+        }
+    }
+
+    fn set_planting(&self, name: &str, to: fn(u32) -> Planting) {
+        if let Some(planting) = self.stems().get_mut(name) {
+            let (Planting::Booting(times) | Planting::Ready(times) | Planting::Ended(times)) = *planting;
+            *planting = to(times);
+        }
+    }
+
+    fn stems(&self) -> std::sync::MutexGuard<'_, HashMap<String, Planting>> {
+        self.stems.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell_started(&self, id: &str, outcome: Started) {
@@ -161,7 +210,8 @@ fn attend(settings: &Settings, socket: OwnedFd, theirs: OwnedFd, answer: &mpsc::
         }
         Ok(prepared) => {
             let dead = AtomicBool::new(false);
-            let client = Arc::new(Client { socket, prepared, dead, lives: Mutex::new(HashMap::new()) });
+            let (lives, stems) = (Mutex::default(), Mutex::default());
+            let client = Arc::new(Client { socket, prepared, dead, lives, stems });
             let _ = answer.send(Ok(client.clone()));
             while let Ok(Some((event, _))) = message::receive::<Event>(&client.socket) {
                 client.hear(event);
@@ -181,11 +231,12 @@ fn run(settings: &Settings, theirs: OwnedFd) -> io::Result<Child> {
 
 fn prepare(settings: &Settings, socket: &OwnedFd) -> Result<Prepared, Error> {
     let failed = |source| Error::Launcher { path: settings.program.display().to_string(), source };
-    let request = Request::Prepare {
+    let request = Request::Prepare(Prepare {
         root_dir: settings.root_dir.clone(),
         runtime_dir: settings.runtime_dir.clone(),
         group_name: settings.group_name.clone(),
-    };
+        ports: vec![settings.endpoint_port, RUNTIME_API_PORT],
+    });
     message::send(socket, &request, &[]).map_err(failed)?;
     match message::receive::<Event>(socket).map_err(failed)? {
         Some((Event::Prepared { group_version, controllers, missing, as_root }, _)) => {

@@ -1,0 +1,41 @@
+"""Boots Python and Kobel's bootstrap ahead of any function, to be forked into sandboxes.
+
+The parent stays in `kobel_stem_serve`; each child leaves it inside its sandbox, as an unprivileged process.
+"""
+
+import base64
+import ctypes
+import datetime
+import decimal
+import gc
+import hashlib
+import logging
+import os
+import random
+import re
+import sys
+import traceback
+import urllib.parse
+
+import kobel_bootstrap
+import kobel_logging
+
+STEM_LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "stem", "stem.so")
+
+
+def main():
+    control = int(os.environ.pop("_KOBEL_STEM"))
+    library = ctypes.PyDLL(STEM_LIBRARY)
+    # Whatever lives now is never collected, so that children do not copy its pages to count it.
+    gc.collect()
+    gc.freeze()
+    ctypes.pythonapi.PyOS_BeforeFork()
+    channel = library.kobel_stem_serve(control)
+    if channel < 0:
+        os._exit(0)
+    ctypes.pythonapi.PyOS_AfterFork_Child()
+    sys.argv[0] = os.path.join(os.path.dirname(sys.argv[0]), "bootstrap.py")
+    kobel_bootstrap.specialise(channel)
+
+
+main()

@@ -1,0 +1,296 @@
+/* The stem: a booted interpreter without user code, which is forked into prepared sandboxes.
+ *
+ * The interpreter loads this library (Python by ctypes, Node.js as an addon) and calls
+ * `kobel_stem_serve`, which waits for the launcher's orders. For each one it forks into the sandbox's
+ * process namespace, as a child of the launcher. The child enters the sandbox's other namespaces, gives
+ * up every privilege, loads the system call filter and returns to the interpreter, which then becomes one
+ * function's runtime. The stem itself never sees code or data of a function.
+ *
+ * Messages are packets of the structures below, in the machine's byte order: `launcher/stem.rs` is the
+ * other side. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FILTER_MAX 1024
+#define DESCRIPTORS_MAX 8
+#define CAPABILITY_MAX 63
+#define CGROUP2 2
+
+/* What all children of this stem become. */
+struct setup {
+    uint32_t uid;
+    uint32_t gid;
+    uint32_t clear_groups;
+    uint32_t open_files_max;
+    uint32_t filter_length;
+    struct sock_filter filter[FILTER_MAX];
+};
+
+/* One child. Descriptors: the sandbox's first process, output, channel, then control groups to enter. */
+struct order {
+    uint64_t serial;
+    uint32_t processes_max;
+    uint32_t group_version;
+};
+
+/* `pid` is the child's, a negative error number, or 0 with which the stem says that it is ready. */
+struct answer {
+    uint64_t serial;
+    int64_t pid;
+};
+
+struct received {
+    struct order order;
+    int descriptors[DESCRIPTORS_MAX];
+    int count;
+};
+
+static struct setup setup;
+static int *thread_id;
+
+static int receive(int control, struct received *received)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
+        struct cmsghdr align;
+    } space;
+    struct iovec part = { &received->order, sizeof received->order };
+    struct msghdr message = { 0 };
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = space.bytes;
+    message.msg_controllen = sizeof space.bytes;
+    ssize_t length;
+    do {
+        length = recvmsg(control, &message, MSG_CMSG_CLOEXEC);
+    } while (length < 0 && errno == EINTR);
+    received->count = 0;
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head)) {
+        if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+            continue;
+        received->count = (int)((head->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        memcpy(received->descriptors, CMSG_DATA(head), sizeof(int) * (size_t)received->count);
+    }
+    return length == (ssize_t)sizeof received->order && received->count >= 3;
+}
+
+static int answer(int control, uint64_t serial, int64_t pid)
+{
+    struct answer said = { serial, pid };
+    return send(control, &said, sizeof said, MSG_NOSIGNAL) == (ssize_t)sizeof said;
+}
+
+/* As fork of the C library does it, but as a child of this process's parent. The caller has one thread. */
+static int64_t fork_sibling(const struct received *received)
+{
+    struct clone_args arguments = { 0 };
+    arguments.flags = CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+    arguments.child_tid = (uint64_t)(uintptr_t)thread_id;
+    if (received->order.group_version == CGROUP2 && received->count > 3) {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = (uint64_t)received->descriptors[3];
+    }
+    long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+    return pid < 0 ? -errno : pid;
+}
+
+static void limit(int resource, rlim_t value)
+{
+    struct rlimit both = { value, value };
+    setrlimit(resource, &both);
+}
+
+static int drop_privileges(void)
+{
+    struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct none[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+    for (unsigned long capability = 0; capability <= CAPABILITY_MAX; capability++)
+        prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+        return -1;
+    if (syscall(SYS_capset, &header, none) < 0)
+        return -1;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+/* Makes the child a process of the sandbox. On failure the name of the step, with errno. */
+static const char *enter(const struct received *received)
+{
+    const int *descriptors = received->descriptors;
+    struct sock_fprog program = { (unsigned short)setup.filter_length, setup.filter };
+    if (received->order.group_version != CGROUP2) {
+        for (int index = 3; index < received->count; index++)
+            if (write(descriptors[index], "0", 1) != 1)
+                return "enter a control group";
+    }
+    if (setns(descriptors[0], CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
+                                  | CLONE_NEWCGROUP) < 0)
+        return "enter the namespaces";
+    if (setsid() < 0)
+        return "begin a session";
+    if (dup2(descriptors[1], 1) < 0 || dup2(descriptors[1], 2) < 0)
+        return "place the output";
+    if (setup.clear_groups && setgroups(0, NULL) < 0)
+        return "forget groups";
+    if (setresgid(setup.gid, setup.gid, setup.gid) < 0 || setresuid(setup.uid, setup.uid, setup.uid) < 0)
+        return "change the user";
+    if (chdir("/var/task") < 0)
+        return "enter /var/task";
+    limit(RLIMIT_NOFILE, setup.open_files_max);
+    limit(RLIMIT_NPROC, received->order.processes_max);
+    limit(RLIMIT_CORE, 0);
+    if (drop_privileges() < 0)
+        return "drop privileges";
+    /* A changed user makes the process unreadable to itself in /proc. */
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0)
+        return "load the filter";
+    return NULL;
+}
+
+/* The child's side; gives the channel's descriptor. */
+static int become_runtime(int control, const struct received *received)
+{
+    close(control);
+    const char *step = enter(received);
+    if (step) {
+        dprintf(received->descriptors[1], "failed to %s: %s\n", step, strerror(errno));
+        _exit(126);
+    }
+    for (int index = 0; index < received->count; index++)
+        if (index != 2)
+            close(received->descriptors[index]);
+    return received->descriptors[2];
+}
+
+static int begin(int control)
+{
+    ssize_t length = recv(control, &setup, sizeof setup, 0);
+    size_t expected = offsetof(struct setup, filter) + setup.filter_length * sizeof(struct sock_filter);
+    if (length < (ssize_t)offsetof(struct setup, filter) || setup.filter_length > FILTER_MAX
+        || (size_t)length != expected)
+        return 0;
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    fcntl(control, F_SETFD, FD_CLOEXEC);
+    /* Where the C library keeps the thread's id, which must be the child's own after a fork. */
+    if (prctl(PR_GET_TID_ADDRESS, &thread_id, 0, 0, 0) < 0)
+        return answer(control, 0, -errno) & 0;
+    return answer(control, 0, 0);
+}
+
+/* Serves the launcher. Returns in each child with its channel's descriptor, in the stem itself with -1 when
+ * the launcher is gone. */
+__attribute__((visibility("default"))) int kobel_stem_serve(int control)
+{
+    if (!begin(control))
+        return -1;
+    struct received received;
+    while (receive(control, &received)) {
+        /* Only for its children. There is no way back for a stem without privileges, and no need: each order
+         * leads elsewhere. */
+        int64_t pid = setns(received.descriptors[0], CLONE_NEWPID) < 0 ? -errno : fork_sibling(&received);
+        if (pid == 0)
+            return become_runtime(control, &received);
+        for (int index = 0; index < received.count; index++)
+            close(received.descriptors[index]);
+        if (!answer(control, received.order.serial, pid))
+            return -1;
+    }
+    return -1;
+}
+
+/* Node.js: the addon interface, declared here because its headers are not on every machine that builds. */
+
+typedef struct napi_env__ *napi_env;
+typedef struct napi_value__ *napi_value;
+typedef struct napi_callback_info__ *napi_callback_info;
+typedef napi_value (*napi_callback)(napi_env, napi_callback_info);
+struct uv_loop_s;
+
+#define OPTIONAL __attribute__((weak))
+extern int napi_create_function(napi_env, const char *, size_t, napi_callback, void *, napi_value *) OPTIONAL;
+extern int napi_set_named_property(napi_env, napi_value, const char *, napi_value) OPTIONAL;
+extern int napi_get_cb_info(napi_env, napi_callback_info, size_t *, napi_value *, napi_value *, void **) OPTIONAL;
+extern int napi_get_value_int32(napi_env, napi_value, int32_t *) OPTIONAL;
+extern int napi_create_int32(napi_env, int32_t, napi_value *) OPTIONAL;
+extern int napi_get_uv_event_loop(napi_env, struct uv_loop_s **) OPTIONAL;
+extern int uv_loop_fork(struct uv_loop_s *) OPTIONAL;
+
+static int32_t first_argument(napi_env env, napi_callback_info info)
+{
+    size_t count = 1;
+    napi_value argument;
+    int32_t value = -1;
+    napi_get_cb_info(env, info, &count, &argument, NULL, NULL);
+    napi_get_value_int32(env, argument, &value);
+    return value;
+}
+
+/* V8 marks its heap as not to be copied by a fork; here it must be. */
+static void copy_all_on_fork(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char *line = NULL;
+    size_t size = 0;
+    while (maps && getline(&line, &size, maps) > 0) {
+        unsigned long start, end;
+        if (sscanf(line, "%lx-%lx", &start, &end) == 2 && !strstr(line, "[v"))
+            madvise((void *)start, end - start, MADV_DOFORK);
+    }
+    free(line);
+    if (maps)
+        fclose(maps);
+}
+
+static napi_value node_serve(napi_env env, napi_callback_info info)
+{
+    int control = first_argument(env, info);
+    copy_all_on_fork();
+    int channel = kobel_stem_serve(control);
+    if (channel < 0)
+        _exit(0);
+    struct uv_loop_s *loop = NULL;
+    napi_get_uv_event_loop(env, &loop);
+    if (!loop || uv_loop_fork(loop) != 0)
+        _exit(126);
+    napi_value result;
+    napi_create_int32(env, channel, &result);
+    return result;
+}
+
+/* An orderly exit would wait for threads that only the stem has. */
+static napi_value node_exit(napi_env env, napi_callback_info info)
+{
+    _exit(first_argument(env, info));
+    return NULL;
+}
+
+__attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports)
+{
+    napi_value function;
+    napi_create_function(env, "serve", 5, node_serve, NULL, &function);
+    napi_set_named_property(env, exports, "serve", function);
+    napi_create_function(env, "exit", 4, node_exit, NULL, &function);
+    napi_set_named_property(env, exports, "exit", function);
+    return exports;
+}
