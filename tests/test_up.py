@@ -211,4 +211,4 @@ def test_layers_are_packed_and_built_from_their_folders(up, folder):
     functions = Functions(server)
     assert functions.invoke("hello").payload == ["one", "dep", "/opt/python/dep.py"]
     (folder / "layer" / "python" / "shared.py").write_text("NAME = 'two'")
-    wait_until(lambda: functions.invoke("hello").payload[0] == "two", 20)
+    wait_until(lambda: functions.invoke("hello").payload == ["two", "dep", "/opt/python/dep.py"], 20)

@@ -177,10 +177,11 @@ static int become_runtime(int control, const struct received *received)
         dprintf(received->descriptors[1], "failed to %s: %s\n", step, strerror(errno));
         _exit(126);
     }
+    /* The channel has the number that the control had, as in a runtime that was executed. */
+    int channel = dup3(received->descriptors[2], control, O_CLOEXEC);
     for (int index = 0; index < received->count; index++)
-        if (index != 2)
-            close(received->descriptors[index]);
-    return received->descriptors[2];
+        close(received->descriptors[index]);
+    return channel;
 }
 
 static int begin(int control)

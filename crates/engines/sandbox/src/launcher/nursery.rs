@@ -137,7 +137,12 @@ impl Sandbox {
 
 /// Makes a sandbox into an environment; what a stem is to put into it comes back. `descriptors` are those of
 /// [`super::message::Request::Start`].
-pub(super) fn assign(root: &Root, sandbox: &Sandbox, start: Start, descriptors: Vec<OwnedFd>) -> io::Result<Option<Wanted>> {
+pub(super) fn assign(
+    root: &Root,
+    sandbox: &Sandbox,
+    start: Start,
+    descriptors: Vec<OwnedFd>,
+) -> io::Result<Option<Wanted>> {
     let mut descriptors = descriptors.into_iter();
     let (Some(output), Some(report)) = (descriptors.next(), descriptors.next()) else {
         return Err(io::Error::other("a start without output and report"));
