@@ -19,6 +19,11 @@ const CONFINED: &[Confined] = &[
         folders: &["crates/engines/wire", "crates/engines/sandbox", "crates/products/front", "crates/products/kobel"],
         reason: "HTTP is known to wire and front, to the sandbox's Runtime API and to the binary",
     },
+    Confined {
+        libraries: &["ureq"],
+        folders: &["crates/engines/image"],
+        reason: "only images are fetched from other machines",
+    },
     Confined { libraries: &["rusqlite"], folders: &["crates/engines/store"], reason: "SQL is known to store alone" },
 ];
 
