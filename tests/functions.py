@@ -13,7 +13,13 @@ from types import SimpleNamespace
 from waiting import wait_until
 
 HANDLERS = Path(__file__).parent / "handlers"
-RUNTIMES = {"python": "python3.11", "node": "nodejs20.x", "java": "java17", "provided": "provided.al2023"}
+RUNTIMES = {
+    "python": "python3.11",
+    "node": "nodejs20.x",
+    "java": "java17",
+    "ruby": "ruby3.3",
+    "provided": "provided.al2023",
+}
 
 
 def zipped(files):
@@ -34,7 +40,7 @@ def package(language):
     if language == "java":
         with tempfile.TemporaryDirectory() as classes:
             subprocess.run(["javac", "-d", classes, *folder.rglob("*.java")], check=True)
-            return zipped(_files(Path(classes)))
+            return zipped(_files(Path(classes)) | {"wrapper": (folder / "wrapper").read_bytes()})
     return zipped(_files(folder))
 
 

@@ -16,7 +16,7 @@ REPORT = re.compile(
     r"Billed Duration: (?P<billed>\d+) ms\tMemory Size: (?P<size>\d+) MB\tMax Memory Used: (?P<used>\d+) MB\t"
     r"(Init Duration: (?P<init>\d+\.\d\d) ms\t)?"
 )
-ECHO = {"python": "handlers.echo", "node": "index.echo", "java": "handlers.Handlers::echo"}
+ECHO = {"python": "handlers.echo", "node": "index.echo", "java": "handlers.Handlers::echo", "ruby": "handlers.echo"}
 
 
 @pytest.mark.parametrize("language", ECHO)

@@ -35,6 +35,9 @@ pub struct Config {
     /// By map, the names of key and value in the query protocol where the model has lost them.
     #[serde(default)]
     pub map_names: BTreeMap<String, (String, String)>,
+    /// Enumerations of which the service knows newer values than the model, and which it checks by itself.
+    #[serde(default)]
+    pub open: Vec<String>,
     /// By exception, what the model has lost.
     #[serde(default)]
     pub errors: BTreeMap<String, ErrorTraits>,

@@ -149,7 +149,7 @@ fn plain(shape: Shape, model: &Model, config: &Config, selection: &Selection) ->
         return Ok("Shape::Document".to_owned());
     }
     match shape.kind() {
-        "string" | "character" => Ok(format!("Shape::String({})", string(shape))),
+        "string" | "character" => Ok(format!("Shape::String({})", string(shape, config))),
         "boolean" => Ok("Shape::Boolean".to_owned()),
         "integer" => Ok(format!("Shape::Integer({})", range(shape))),
         "long" => Ok(format!("Shape::Long({})", range(shape))),
@@ -163,13 +163,13 @@ fn plain(shape: Shape, model: &Model, config: &Config, selection: &Selection) ->
     }
 }
 
-fn string(shape: Shape) -> String {
+fn string(shape: Shape, config: &Config) -> String {
     let mut text = format!("Text::ANY{}", bounds(shape));
     if let Some(pattern) = shape.text("pattern") {
         text += &format!(".pattern({})", literal(pattern));
     }
     let allowed = shape.allowed();
-    if !allowed.is_empty() {
+    if !allowed.is_empty() && !config.open.iter().any(|name| name == shape.name) {
         text += &format!(".allowed(&{allowed:?})");
     }
     if shape.flag("jsonvalue") {

@@ -20,12 +20,15 @@ macro_rules! bundled {
 
 /// Bootstraps that run as they are.
 const SCRIPTS: &[(&str, &str)] = bundled![
+    "nodejs/bootstrap.js",
+    "nodejs/stem.js",
     "python/bootstrap.py",
     "python/kobel_bootstrap.py",
     "python/kobel_logging.py",
     "python/stem.py",
-    "nodejs/bootstrap.js",
-    "nodejs/stem.js",
+    "ruby/bootstrap.rb",
+    "ruby/kobel_logger.rb",
+    "ruby/kobel_require.rb",
 ];
 
 /// What interpreters load to be forked into sandboxes, compiled by `build.rs`.

@@ -26,7 +26,9 @@ pub enum Error {
     #[error("no {family} interpreter was found on this host for runtime `{identifier}`; {hint}")]
     RuntimeMissing { identifier: String, family: &'static str, hint: &'static str },
     /// Nothing here can serve this runtime.
-    #[error("runtime `{identifier}` is not supported; supported are python3.x, nodejsN.x, javaN and provided.*")]
+    #[error(
+        "runtime `{identifier}` is not supported; supported are python3.N, nodejsN.x, javaN, ruby3.N, provided.* and go1.x"
+    )]
     RuntimeUnsupported { identifier: String },
     /// Only the namespaces driver gives a function a root of its own.
     #[error(

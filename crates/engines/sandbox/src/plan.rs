@@ -1,9 +1,9 @@
 //! Turns a specification into what is executed: the command line and the variables.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use crate::runtimes::{Family, Resolved, Runtime};
+use crate::runtimes::{Family, GO, Resolved, Runtime};
 use crate::spec::EnvironmentSpec;
 
 /// Where things are, as the function sees them.
@@ -51,6 +51,8 @@ const JAVA_FLAGS: [&str; 7] = [
     "-Dstdout.encoding=UTF-8",
     "-Dstderr.encoding=UTF-8",
 ];
+/// The executable of `provided.*` functions.
+const BOOTSTRAP: &str = "bootstrap";
 const RUNTIME_PATH: &str = "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin";
 const LIBRARY_PATH: &str =
     "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
@@ -76,7 +78,7 @@ impl Layout {
 pub(crate) fn command(spec: &EnvironmentSpec, resolved: &Resolved, layout: &Layout, endpoint_port: u16) -> Command {
     let lang = resolved.runtime.as_ref().and_then(|runtime| moved_prefix(runtime, layout));
     let mut arguments = match &resolved.runtime {
-        None => vec![bootstrap_of(spec, layout)],
+        None => vec![executable_of(spec, layout)],
         Some(runtime) => interpreter(spec, runtime, layout, "bootstrap"),
     };
     let wrapper = spec.variables.get("AWS_LAMBDA_EXEC_WRAPPER").filter(|_| resolved.runtime.is_some());
@@ -85,10 +87,19 @@ pub(crate) fn command(spec: &EnvironmentSpec, resolved: &Resolved, layout: &Layo
     Command { arguments, variables, lang, image_root: None, working_dir: text(&layout.task_root) }
 }
 
-/// The package's or a layer's `bootstrap` on the host, if it is an executable file.
-pub(crate) fn bootstrap_on_host(spec: &EnvironmentSpec) -> Option<PathBuf> {
+/// The package's or a layer's executable on the host: `bootstrap`, or for Go what the handler names.
+pub(crate) fn executable_on_host(spec: &EnvironmentSpec) -> Option<PathBuf> {
+    if names_executable(spec) {
+        return Some(spec.code.join(&spec.handler));
+    }
     let folders = std::iter::once(&spec.code).chain(spec.layers.iter().rev());
-    folders.map(|folder| folder.join("bootstrap")).find(|file| is_executable(file))
+    folders.map(|folder| folder.join(BOOTSTRAP)).find(|file| is_executable(file))
+}
+
+/// Whether this is a function of `go1.x` whose handler is a file of its package.
+fn names_executable(spec: &EnvironmentSpec) -> bool {
+    let inside = Path::new(&spec.handler).components().all(|part| matches!(part, Component::Normal(_)));
+    spec.runtime == GO && inside && is_executable(&spec.code.join(&spec.handler))
 }
 
 #[cfg(unix)]
@@ -97,10 +108,13 @@ fn is_executable(file: &Path) -> bool {
     std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-fn bootstrap_of(spec: &EnvironmentSpec, layout: &Layout) -> String {
-    let in_code = is_executable(&spec.code.join("bootstrap"));
+fn executable_of(spec: &EnvironmentSpec, layout: &Layout) -> String {
+    if names_executable(spec) {
+        return text(&layout.task_root.join(&spec.handler));
+    }
+    let in_code = is_executable(&spec.code.join(BOOTSTRAP));
     let folder = if in_code { &layout.task_root } else { &layout.opt };
-    text(&folder.join("bootstrap"))
+    text(&folder.join(BOOTSTRAP))
 }
 
 /// The command that boots a stem, from which runtimes of functions like `spec` are forked.
@@ -151,7 +165,11 @@ fn interpreter(spec: &EnvironmentSpec, runtime: &Runtime, layout: &Layout, scrip
             arguments.extend(["-cp".to_owned(), class_path(layout), "kobel.runtime.Bootstrap".to_owned()]);
             arguments
         }
-        Family::Provided => vec![program],
+        Family::Ruby => {
+            // RubyGems takes most of a start: the bootstrap loads it when it is needed.
+            vec![program, "--disable-gems".to_owned(), text(&layout.runtime_dir.join("ruby/bootstrap.rb"))]
+        }
+        Family::Dotnet | Family::Provided => vec![program],
     }
 }
 
@@ -179,7 +197,7 @@ fn variables(
     fixed("_HANDLER", spec.handler.clone());
     fixed("LAMBDA_TASK_ROOT", text(&layout.task_root));
     fixed("LAMBDA_RUNTIME_DIR", text(&layout.runtime_dir));
-    if resolved.runtime.is_some() {
+    if resolved.runtime.is_some() || spec.runtime == GO {
         fixed("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", spec.runtime));
     }
     let mut default = |name: &str, value: String| {
@@ -209,8 +227,25 @@ fn describe_interpreter(variables: &mut BTreeMap<String, String>, resolved: &Res
     match resolved.family {
         Family::Python => default("PYTHONPATH", text(&layout.runtime_dir)),
         Family::Nodejs => default("NODE_PATH", node_path(resolved, layout)),
-        Family::Java | Family::Provided => {}
+        Family::Ruby => {
+            default("GEM_PATH", gem_path(resolved, layout));
+            default("RUBYLIB", ruby_path(layout));
+        }
+        Family::Java | Family::Dotnet | Family::Provided => {}
     }
+}
+
+/// Where gems of the package and of layers are, by the version that was asked for (`ruby3.3` → `3.3.0`).
+fn gem_path(resolved: &Resolved, layout: &Layout) -> String {
+    let version = resolved.identifier.trim_start_matches("ruby");
+    let bundle = layout.task_root.join(format!("vendor/bundle/ruby/{version}.0"));
+    [bundle, layout.opt.join(format!("ruby/gems/{version}.0"))].map(|part| text(&part)).join(":")
+}
+
+fn ruby_path(layout: &Layout) -> String {
+    [layout.task_root.clone(), layout.runtime_dir.join("lib"), layout.opt.join("ruby/lib")]
+        .map(|part| text(&part))
+        .join(":")
 }
 
 fn node_path(resolved: &Resolved, layout: &Layout) -> String {

@@ -18,7 +18,11 @@ pub enum Family {
     Nodejs,
     /// `javaN`
     Java,
-    /// `provided.*`: the package brings its own `bootstrap`.
+    /// `rubyN.N`
+    Ruby,
+    /// `dotnetN`, `dotnetcoreN.N`
+    Dotnet,
+    /// `provided.*` and `go1.x`: the package brings its own executable.
     Provided,
 }
 
@@ -28,6 +32,8 @@ impl fmt::Display for Family {
             Family::Python => "python",
             Family::Nodejs => "nodejs",
             Family::Java => "java",
+            Family::Ruby => "ruby",
+            Family::Dotnet => "dotnet",
             Family::Provided => "provided",
         })
     }
@@ -38,7 +44,7 @@ impl fmt::Display for Family {
 pub struct Version {
     /// `3` of Python 3.12, `20` of Node.js 20.
     pub major: u32,
-    /// `12` of Python 3.12; 0 for Node.js and Java.
+    /// `12` of Python 3.12; 0 for Node.js, Java and .NET since 5.
     pub minor: u32,
 }
 
@@ -51,7 +57,7 @@ pub struct Runtime {
     pub version: Version,
     /// The executable, symbolic links resolved.
     pub path: PathBuf,
-    /// The folder that holds `bin/` and `lib/` of this interpreter.
+    /// The folder that holds `bin/` and `lib/` of this interpreter; for .NET, `dotnet` and `shared/`.
     pub prefix: PathBuf,
 }
 
@@ -62,6 +68,11 @@ impl Runtime {
             Family::Python => format!("python{}.{}", self.version.major, self.version.minor),
             Family::Nodejs => format!("nodejs{}.x", self.version.major),
             Family::Java => format!("java{}", self.version.major),
+            Family::Ruby => format!("ruby{}.{}", self.version.major, self.version.minor),
+            Family::Dotnet if self.version.major < 5 => {
+                format!("dotnetcore{}.{}", self.version.major, self.version.minor)
+            }
+            Family::Dotnet => format!("dotnet{}", self.version.major),
             Family::Provided => "provided".to_owned(),
         }
     }
@@ -80,17 +91,34 @@ pub struct Resolved {
     pub warning: Option<String>,
 }
 
+/// The retired runtime of Go: like `provided`, but the handler names the executable.
+pub(crate) const GO: &str = "go1.x";
+
 /// Reads a Lambda runtime identifier.
 pub(crate) fn parse_identifier(identifier: &str) -> Result<(Family, Version), Error> {
     let unsupported = || Error::RuntimeUnsupported { identifier: identifier.to_owned() };
-    if identifier == "provided" || identifier.starts_with("provided.") {
+    if identifier == "provided" || identifier.starts_with("provided.") || identifier == GO {
         return Ok((Family::Provided, Version { major: 0, minor: 0 }));
     }
     let number = |text: &str| text.parse::<u32>().map_err(|_| unsupported());
+    let pair = |text: &str| {
+        let (major, minor) = text.split_once('.').ok_or_else(unsupported)?;
+        Ok(Version { major: number(major)?, minor: number(minor)? })
+    };
     if let Some(rest) = identifier.strip_prefix("python") {
-        let (major, minor) = rest.split_once('.').ok_or_else(unsupported)?;
-        let version = Version { major: number(major)?, minor: number(minor)? };
+        let version = pair(rest)?;
         return if version.major == 3 { Ok((Family::Python, version)) } else { Err(unsupported()) };
+    }
+    if let Some(rest) = identifier.strip_prefix("ruby") {
+        let version = pair(rest)?;
+        return if version.major >= 3 { Ok((Family::Ruby, version)) } else { Err(unsupported()) };
+    }
+    if let Some(rest) = identifier.strip_prefix("dotnetcore") {
+        let version = pair(rest)?;
+        return if version.major == 3 { Ok((Family::Dotnet, version)) } else { Err(unsupported()) };
+    }
+    if let Some(rest) = identifier.strip_prefix("dotnet") {
+        return Ok((Family::Dotnet, Version { major: number(rest)?, minor: 0 }));
     }
     if let Some(rest) = identifier.strip_prefix("nodejs") {
         let major = rest.strip_suffix(".x").ok_or_else(unsupported)?;
@@ -128,6 +156,8 @@ fn missing(identifier: &str, family: Family) -> Error {
     let (family, hint) = match family {
         Family::Python => ("Python", "install it with `apt-get install python3` or pyenv"),
         Family::Nodejs => ("Node.js", "install it with `apt-get install nodejs` or nvm"),
+        Family::Ruby => ("Ruby", "install it with `apt-get install ruby` or rbenv"),
+        Family::Dotnet => (".NET", "install it from https://dot.net and let DOTNET_ROOT name its folder"),
         Family::Java | Family::Provided => ("Java", "install it with `apt-get install default-jdk-headless`"),
     };
     Error::RuntimeMissing { identifier: identifier.to_owned(), family, hint }
@@ -151,6 +181,9 @@ mod tests {
             runtime(Family::Nodejs, 20, 0),
             runtime(Family::Java, 17, 0),
             runtime(Family::Java, 25, 0),
+            runtime(Family::Ruby, 3, 3),
+            runtime(Family::Dotnet, 3, 1),
+            runtime(Family::Dotnet, 8, 0),
         ];
         let cases = [
             ("python3.11", "python3.11", false),
@@ -161,6 +194,11 @@ mod tests {
             ("java21", "java25", true),
             ("java8.al2", "java17", true),
             ("java17", "java17", false),
+            ("ruby3.4", "ruby3.3", true),
+            ("ruby4.0", "ruby3.3", true),
+            ("dotnet8", "dotnet8", false),
+            ("dotnet10", "dotnet8", true),
+            ("dotnetcore3.1", "dotnetcore3.1", false),
         ];
         for (identifier, expected, warned) in cases {
             let resolved = choose(identifier, &host).expect("host has the family");
@@ -168,7 +206,10 @@ mod tests {
             assert_eq!(resolved.warning.is_some(), warned, "{identifier}");
         }
         assert!(choose("provided.al2023", &[]).is_ok());
-        assert!(matches!(choose("ruby3.3", &host), Err(Error::RuntimeUnsupported { .. })));
+        assert!(choose("go1.x", &[]).is_ok());
+        for gone in ["ruby2.7", "dotnetcore2.1", "dotnet", "go1.9", "cobol"] {
+            assert!(matches!(choose(gone, &host), Err(Error::RuntimeUnsupported { .. })), "{gone}");
+        }
         assert!(matches!(choose("python2.7", &host), Err(Error::RuntimeUnsupported { .. })));
         assert!(matches!(choose("nodejs20.x", &[]), Err(Error::RuntimeMissing { .. })));
     }

@@ -126,8 +126,12 @@ impl Sandbox {
             }
             None => {
                 let resolved = self.prepare(&spec.runtime).await?;
+                if resolved.family == Family::Dotnet {
+                    // There is no bootstrap for it yet.
+                    return Err(Error::RuntimeUnsupported { identifier: spec.runtime }.into());
+                }
                 self.inner.tell_once(&resolved);
-                if resolved.family == Family::Provided && plan::bootstrap_on_host(&spec).is_none() {
+                if resolved.family == Family::Provided && plan::executable_on_host(&spec).is_none() {
                     return Err(StartError::InvalidEntrypoint);
                 }
                 let started = deadline::start();
@@ -169,7 +173,7 @@ impl Sandbox {
     async fn spawn(&self, spec: &EnvironmentSpec, resolved: &Resolved) -> Result<Spawned, StartError> {
         let conversation = match resolved.family {
             Family::Provided => Conversation::RuntimeApi,
-            Family::Python | Family::Nodejs | Family::Java => Conversation::Channel,
+            _ => Conversation::Channel,
         };
         let spawned = match &self.inner.driver {
             #[cfg(target_os = "linux")]
@@ -262,7 +266,7 @@ impl Inner {
         match runtime.family {
             Family::Python => self.bootstraps.compile_python(runtime),
             Family::Java => drop(self.bootstraps.java_jar(self.runtimes())?),
-            Family::Nodejs | Family::Provided => {}
+            _ => {}
         }
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).insert(runtime.path.clone());
         Ok(())

@@ -47,6 +47,6 @@ fn is_forkable(runtime: &Runtime, spec: &EnvironmentSpec) -> bool {
     match runtime.family {
         Family::Python => runtime.version.minor >= PYTHON_MINOR_MIN,
         Family::Nodejs => spec.memory_mb <= ONE_CPU_MEMORY_MB,
-        Family::Java | Family::Provided => false,
+        Family::Java | Family::Ruby | Family::Dotnet | Family::Provided => false,
     }
 }

@@ -673,7 +673,7 @@ pub(crate) static REMOVE_PERMISSION_REQUEST: Structure = Structure::new("RemoveP
 pub(crate) static RESERVED_CONCURRENT_EXECUTIONS: Shape = Shape::Integer(Range::ANY.min(0));
 pub(crate) static RESOURCE_ARN: Shape = Shape::String(Text::ANY.pattern("(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"));
 pub(crate) static ROLE_ARN: Shape = Shape::String(Text::ANY.pattern(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"));
-pub(crate) static RUNTIME: Shape = Shape::String(Text::ANY.allowed(&["nodejs", "nodejs4.3", "nodejs6.10", "nodejs8.10", "nodejs10.x", "nodejs12.x", "nodejs14.x", "nodejs16.x", "java8", "java8.al2", "java11", "python2.7", "python3.6", "python3.7", "python3.8", "python3.9", "dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1", "dotnetcore3.1", "dotnet6", "dotnet8", "nodejs4.3-edge", "go1.x", "ruby2.5", "ruby2.7", "provided", "provided.al2", "nodejs18.x", "python3.10", "java17", "ruby3.2", "ruby3.3", "ruby3.4", "python3.11", "nodejs20.x", "provided.al2023", "python3.12", "java21", "python3.13", "nodejs22.x", "nodejs24.x", "python3.14", "java25", "dotnet10", "ruby4.0"]));
+pub(crate) static RUNTIME: Shape = Shape::String(Text::ANY);
 pub(crate) static RUNTIME_VERSION_ARN: Shape = Shape::String(Text::ANY.min(26).max(2048).pattern(r"arn:(aws[a-zA-Z-]*):lambda:[a-z]{2}((-gov)|(-iso(b?)))?-[a-z]+-\d{1}::runtime:.+"));
 pub(crate) static RUNTIME_VERSION_CONFIG: Structure = Structure::new("RuntimeVersionConfig", &[
     Member::new("RuntimeVersionArn", &RUNTIME_VERSION_ARN),

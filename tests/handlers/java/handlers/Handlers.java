@@ -32,4 +32,8 @@ public class Handlers {
         Runtime.getRuntime().halt(3);
         return "never";
     }
+
+    public String wrapped(Object event) {
+        return System.getenv("WRAPPED");
+    }
 }

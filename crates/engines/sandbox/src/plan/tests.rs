@@ -78,5 +78,19 @@ fn runs_the_bootstrap_of_the_package_without_an_execution_environment_name() {
     let made = command(&spec("provided.al2023"), &provided, &Layout::of_lambda(), 4566);
     assert_eq!(made.arguments, ["/opt/bootstrap"]);
     assert!(!made.variables.contains_key("AWS_EXECUTION_ENV"));
-    assert_eq!(bootstrap_on_host(&spec("provided.al2023")), None);
+    assert_eq!(executable_on_host(&spec("provided.al2023")), None);
+}
+
+#[test]
+fn starts_ruby_without_gems_and_says_where_they_are() {
+    let ruby = resolved("ruby3.3", Family::Ruby, 3, 1, "/usr", "bin/ruby3.1");
+    let made = command(&spec("ruby3.3"), &ruby, &Layout::of_lambda(), 4566);
+    assert_eq!(made.arguments, ["/usr/bin/ruby3.1", "--disable-gems", "/var/runtime/ruby/bootstrap.rb"]);
+    let expected = [
+        ("GEM_PATH", "/var/task/vendor/bundle/ruby/3.3.0:/opt/ruby/gems/3.3.0"),
+        ("RUBYLIB", "/var/task:/var/runtime/lib:/opt/ruby/lib"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(made.variables.get(name).map(String::as_str), Some(value), "{name}");
+    }
 }

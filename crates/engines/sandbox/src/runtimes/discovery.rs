@@ -9,6 +9,10 @@ use super::{Family, Runtime, Version};
 
 /// The oldest Python that our bootstrap runs on.
 const PYTHON_MINOR_MIN: u32 = 6;
+/// The oldest .NET that our bootstrap runs on.
+const DOTNET_MIN: Version = Version { major: 3, minor: 1 };
+/// The shared framework under the folder of `dotnet`.
+pub(crate) const DOTNET_FRAMEWORK: &str = "shared/Microsoft.NETCore.App";
 /// The most interpreters that are looked at, per family.
 const RUNTIMES_MAX: usize = 64;
 
@@ -20,6 +24,8 @@ pub(crate) fn discover() -> Vec<Runtime> {
     let mut found = pythons(&bins, &home);
     found.extend(nodes(&bins, &home));
     found.extend(javas(&bins, &home));
+    found.extend(rubies(&bins, &home));
+    found.extend(dotnets(&bins, &home));
     found
 }
 
@@ -98,6 +104,64 @@ fn java_version(release: &str) -> Option<Version> {
     let text = release.lines().find_map(|line| line.strip_prefix("JAVA_VERSION="))?.trim_matches('"');
     let text = text.strip_prefix("1.").unwrap_or(text);
     Some(Version { major: text.split(['.', '_', '-', '+']).next()?.parse().ok()?, minor: 0 })
+}
+
+fn rubies(bins: &[PathBuf], home: &Path) -> Vec<Runtime> {
+    let rbenv = std::env::var_os("RBENV_ROOT").map_or_else(|| home.join(".rbenv"), PathBuf::from);
+    let mut dirs = bins.to_vec();
+    dirs.extend(["/usr/bin", "/usr/local/bin"].map(PathBuf::from));
+    for parent in [rbenv.join("versions"), home.join(".rubies"), PathBuf::from("/opt/rubies")] {
+        dirs.extend(children(&parent).into_iter().map(|version| version.join("bin")));
+    }
+    let candidates = dirs.iter().filter_map(|dir| {
+        let file = dir.join("ruby").canonicalize().ok()?;
+        let version = ruby_version(&file)?;
+        (version.major >= 3).then_some((version, file))
+    });
+    unique(Family::Ruby, candidates.collect(), |version, prefix| {
+        prefix.join(format!("lib/ruby/{}.{}.0", version.major, version.minor)).exists()
+    })
+}
+
+/// From the executable's own name (`ruby3.1`), else from its only folder of libraries (`lib/ruby/3.3.0`).
+fn ruby_version(file: &Path) -> Option<Version> {
+    let pair = |text: &str| {
+        let (major, rest) = text.split_once('.')?;
+        let minor = rest.split('.').next()?;
+        Some(Version { major: major.parse().ok()?, minor: minor.parse().ok()? })
+    };
+    let named = file.file_name()?.to_str()?.strip_prefix("ruby").and_then(pair);
+    named.or_else(|| {
+        let libraries = children(&file.parent()?.parent()?.join("lib/ruby"));
+        libraries.iter().filter_map(|folder| pair(folder.file_name()?.to_str()?)).max()
+    })
+}
+
+/// One for each version of the shared framework that a `dotnet` can start.
+fn dotnets(bins: &[PathBuf], home: &Path) -> Vec<Runtime> {
+    let mut roots: Vec<PathBuf> = std::env::var_os("DOTNET_ROOT").map(PathBuf::from).into_iter().collect();
+    roots.extend(bins.iter().filter_map(|dir| Some(dir.join("dotnet").canonicalize().ok()?.parent()?.to_path_buf())));
+    roots.extend(["/usr/share/dotnet", "/usr/lib/dotnet", "/usr/local/share/dotnet"].map(PathBuf::from));
+    roots.push(home.join(".dotnet"));
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    for prefix in roots.iter().filter_map(|root| root.canonicalize().ok()) {
+        let path = prefix.join("dotnet");
+        let versions = children(&prefix.join(DOTNET_FRAMEWORK));
+        let versions = versions.iter().filter_map(|folder| dotnet_version(folder.file_name()?.to_str()?));
+        for version in versions.filter(|version| path.exists() && seen.insert(*version)).take(RUNTIMES_MAX) {
+            found.push(Runtime { family: Family::Dotnet, version, path: path.clone(), prefix: prefix.clone() });
+        }
+    }
+    found.sort_by_key(|runtime| std::cmp::Reverse(runtime.version));
+    found
+}
+
+/// From `3.1.23` or `8.0.4`.
+fn dotnet_version(folder: &str) -> Option<Version> {
+    let mut parts = folder.split('.');
+    let version = Version { major: parts.next()?.parse().ok()?, minor: parts.next()?.parse().ok()? };
+    (version >= DOTNET_MIN).then_some(version)
 }
 
 /// The first executable of each version whose prefix is whole.

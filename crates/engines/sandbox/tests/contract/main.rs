@@ -12,6 +12,7 @@ mod life;
 mod limits;
 mod nodejs;
 mod python;
+mod ruby;
 #[cfg(target_os = "linux")]
 mod stem;
 mod streaming;
@@ -52,6 +53,14 @@ contract! {
     java:
         runs_every_style_of_handler,
         reports_errors_as_lambda_does;
+    ruby:
+        runs_every_style_of_handler,
+        gives_the_context,
+        reports_errors_as_lambda_does,
+        reports_what_cannot_be_loaded,
+        loads_gems_of_the_package_and_of_layers,
+        logs_as_lambda_does,
+        threads_left_behind_do_no_harm;
     custom:
         serves_the_runtime_api,
         refuses_calls_out_of_turn,

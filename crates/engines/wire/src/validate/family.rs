@@ -10,11 +10,6 @@ pub(super) fn error(service: &Service, protocol: Protocol, structure: &Structure
     match service.id {
         "s3" => return s3(structure, first),
         "sqs" => return sqs(first),
-        "lambda" => {
-            if let Some(error) = lambda_runtime(violations) {
-                return error;
-            }
-        }
         _ => {}
     }
     let sentences: Vec<String> = violations.iter().map(Violation::sentence).collect();
@@ -26,17 +21,6 @@ pub(super) fn error(service: &Service, protocol: Protocol, structure: &Structure
         Protocol::Query => Error { code: "ValidationError".into(), ..error }.with_query_code("ValidationError"),
         _ => error.with_query_code("ValidationError"),
     }
-}
-
-/// Lambda checks the runtime by itself, and says so otherwise.
-fn lambda_runtime(violations: &[Violation]) -> Option<Error> {
-    let [Violation { path, value: Some(value), broken: Broken::Enumeration(sentence), .. }] = violations else {
-        return None;
-    };
-    (path == "runtime").then(|| {
-        let message = format!("Value {value} at 'runtime' failed to satisfy constraint: {sentence} or be a valid ARN");
-        Error::new("InvalidParameterValueException", 400, message).with("Type", "User")
-    })
 }
 
 fn sqs(violation: &Violation) -> Error {

@@ -24,10 +24,12 @@ pub fn run(doctor: &cli::Doctor) -> Result<(), Error> {
 
 /// The interpreters that are here, and how to get those that are not.
 fn show_runtimes(found: &[Runtime]) {
-    const REMEDIES: [(Family, &str); 3] = [
+    const REMEDIES: [(Family, &str); 5] = [
         (Family::Python, "install Python 3 (Debian: apt-get install python3)"),
         (Family::Nodejs, "install Node.js (Debian: apt-get install nodejs)"),
         (Family::Java, "install a JDK (Debian: apt-get install default-jdk-headless)"),
+        (Family::Ruby, "install Ruby 3 (Debian: apt-get install ruby)"),
+        (Family::Dotnet, "install .NET from https://dot.net and let DOTNET_ROOT name its folder"),
     ];
     print::line("Runtimes");
     for runtime in found {

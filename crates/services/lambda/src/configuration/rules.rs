@@ -37,7 +37,7 @@ const RESERVED_VARIABLES: [&str; 18] = [
 ];
 
 /// Identifiers for which AWS no longer creates functions.
-const BLOCKED_RUNTIMES: [&str; 23] = [
+const BLOCKED_RUNTIMES: [&str; 22] = [
     "nodejs",
     "nodejs4.3",
     "nodejs4.3-edge",
@@ -50,7 +50,6 @@ const BLOCKED_RUNTIMES: [&str; 23] = [
     "python3.6",
     "python3.7",
     "java8",
-    "go1.x",
     "go1.9",
     "provided",
     "ruby2.5",
@@ -63,8 +62,8 @@ const BLOCKED_RUNTIMES: [&str; 23] = [
     "dotnet7",
 ];
 
-/// Identifiers that AWS accepts, in the order in which it names them, and newer ones.
-const RUNTIMES: [&str; 30] = [
+/// Identifiers that AWS accepts, in the order in which its refusals name them.
+const RUNTIMES: [&str; 25] = [
     "nodejs20.x",
     "python3.14",
     "provided.al2023",
@@ -90,12 +89,12 @@ const RUNTIMES: [&str; 30] = [
     "nodejs18.x",
     "provided.al2",
     "java8.al2",
-    "nodejs14.x",
-    "nodejs26.x",
-    "python3.15",
-    "ruby4.0",
-    "java17.al2023",
 ];
+
+/// Identifiers of AWS's model that its refusals do not name; and `go1.x`, for which AWS no longer
+/// creates functions, so that applications that still have it run until they are moved.
+const UNNAMED_RUNTIMES: [&str; 8] =
+    ["nodejs14.x", "nodejs26.x", "python3.15", "ruby4.0", "java8.al2023", "java11.al2023", "java17.al2023", "go1.x"];
 
 /// Rules for single members, which hold whatever they are applied to.
 pub fn check(changes: &Changes) -> Result<(), Error> {
@@ -144,7 +143,7 @@ fn check_runtime(runtime: &str) -> Result<(), Error> {
     if runtime == "custom" {
         return Err(invalid("Kobel does not run functions of the runtime `custom`: use `provided.al2023`."));
     }
-    if !RUNTIMES.contains(&runtime) && !matches!(runtime, "java8.al2023" | "java11.al2023") {
+    if !RUNTIMES.contains(&runtime) && !UNNAMED_RUNTIMES.contains(&runtime) {
         return Err(invalid(format!(
             "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{}] or be \
              a valid ARN",
