@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import zipfile
 
 import pytest
 import requests
@@ -197,10 +198,13 @@ Resources:
 def test_layers_are_packed_and_built_from_their_folders(up, folder):
     (folder / "layer" / "python").mkdir(parents=True)
     (folder / "layer" / "python" / "shared.py").write_text("NAME = 'one'")
-    package = folder / "package"
-    package.mkdir()
-    (package / "setup.py").write_text("import setuptools\nsetuptools.setup(name='dep', version='1', py_modules=['dep'])")
-    (package / "dep.py").write_text("NAME = 'dep'")
+    # A finished wheel: pip needs no network for it.
+    package = folder / "dep-1-py3-none-any.whl"
+    with zipfile.ZipFile(package, "w") as wheel:
+        wheel.writestr("dep.py", "NAME = 'dep'")
+        wheel.writestr("dep-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: dep\nVersion: 1\n")
+        wheel.writestr("dep-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("dep-1.dist-info/RECORD", "")
     (folder / "built").mkdir()
     (folder / "built" / "requirements.txt").write_text(f"{package}\n")
     (folder / "src" / "app.py").write_text(
