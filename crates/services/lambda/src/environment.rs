@@ -18,7 +18,7 @@ use crate::registry::{Package, Version};
 pub trait Unpack: Send + Sync {
     fn folders<'a>(&'a self, version: &'a Version) -> BoxFuture<'a, Result<Folders, wire::Error>>;
 
-    /// Deletes what is unpacked, held by nobody, and of none of the packages `kept`.
+    /// Deletes what environments have let go of, and is of none of the packages `kept`.
     fn keep_only(&self, kept: Vec<Package>) -> BoxFuture<'_, ()>;
 }
 
@@ -83,7 +83,7 @@ impl Unpack for Packages {
     }
 
     fn keep_only(&self, kept: Vec<Package>) -> BoxFuture<'_, ()> {
-        Box::pin(async move { self.collect(&[], &kept.iter().collect::<Vec<_>>()).await })
+        Box::pin(async move { self.collect_used(&kept.iter().collect::<Vec<_>>()).await })
     }
 }
 

@@ -156,12 +156,23 @@ impl Packages {
                 tracing::warn!(%error, "failed to delete a package's archive");
             }
         }
+        self.clear(kept, |_| true).await;
+    }
+
+    /// Deletes what was held once, is held by nobody any more, and is of none of the packages `kept`. What was just
+    /// stored, and nothing refers to yet, stays.
+    pub async fn collect_used(&self, kept: &[&Package]) {
+        self.clear(kept, |state| !Weak::ptr_eq(&state.code, &Weak::new())).await;
+    }
+
+    /// Deletes what is unpacked, unused, not kept and `unwanted`.
+    async fn clear(&self, kept: &[&Package], unwanted: impl Fn(&State) -> bool) {
         let digests: HashSet<String> = kept.iter().map(|package| package.digest()).collect();
         let places: Vec<(String, Arc<Place>)> =
             self.lock().iter().map(|(digest, place)| (digest.clone(), place.clone())).collect();
         for (digest, place) in places.into_iter().filter(|(digest, _)| !digests.contains(digest)) {
             let held = place.state.lock().await;
-            if held.code.strong_count() > 0 {
+            if held.code.strong_count() > 0 || !unwanted(&held) {
                 continue;
             }
             remove(self.folder.join(&digest)).await;
