@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use wire::{Call, Error};
 
 use super::layers::check_own;
-use super::policy::{check_bytes, statement_exists};
+use super::policy::{add_statement, no_policy, remove_statement};
 use crate::error::{invalid, missing};
 use crate::registry::{LayerReference, LayerVersion, Policy, PublishedLayer};
 use crate::service::{Lambda, check_revision};
@@ -26,11 +26,7 @@ pub async fn add_layer_version_permission(
     let statement = statement(&input, &reference)?;
     let added = statement.clone();
     let changed = change(&lambda, &reference, input.revision_id.as_deref(), |policy| {
-        if policy.position(&input.statement_id).is_some() {
-            return Err(statement_exists(&input.statement_id));
-        }
-        policy.statements.push(added);
-        check_bytes(policy)
+        add_statement(policy, &input.statement_id, added)
     });
     let revision_id = Some(changed.await?);
     Ok(AddLayerVersionPermissionResponse { statement: Some(Value::Object(statement).to_string()), revision_id })
@@ -59,13 +55,7 @@ pub async fn remove_layer_version_permission(
     let reference = LayerReference::of(&call.scope, &input.layer_name, input.version_number)?;
     check_own(&call, &reference.layer, "lambda:RemoveLayerVersionPermission", &reference.arn())?;
     let changed = change(&lambda, &reference, input.revision_id.as_deref(), |policy| {
-        if policy.statements.is_empty() {
-            return Err(no_policy());
-        }
-        let absent = || missing(format!("Statement {} is not found in resource policy.", input.statement_id));
-        let at = policy.position(&input.statement_id).ok_or_else(absent)?;
-        policy.statements.remove(at);
-        Ok(())
+        remove_statement(policy, &input.statement_id)
     });
     changed.await?;
     Ok(RemoveLayerVersionPermissionOutput {})
@@ -124,8 +114,4 @@ fn statement(
 
 fn absent(reference: &LayerReference) -> Error {
     missing(format!("Layer version {} does not exist.", reference.arn()))
-}
-
-fn no_policy() -> Error {
-    missing("No policy is associated with the given resource.")
 }

@@ -35,11 +35,7 @@ pub async fn add_permission(
     let changed = lambda.change(&name, |function| {
         check_revision(input.revision_id.as_deref(), &function.latest.revision_id, "GetPolicy")?;
         let mut policy = function.policies.get(&key).map(|policy| Policy::clone(policy)).unwrap_or_default();
-        if policy.position(&input.statement_id).is_some() {
-            return Err(statement_exists(&input.statement_id));
-        }
-        policy.statements.push(added);
-        check_bytes(&policy)?;
+        add_statement(&mut policy, &input.statement_id, added)?;
         function.policies.insert(key, Arc::new(policy));
         lambda.renew_revision(function);
         Ok(())
@@ -48,20 +44,35 @@ pub async fn add_permission(
     Ok(AddPermissionResponse { statement: Some(Value::Object(statement).to_string()) })
 }
 
-pub(super) fn statement_exists(statement_id: &str) -> Error {
-    conflict(format!(
-        "The statement id ({statement_id}) provided already exists. Please provide a new statement id, or remove the \
-         existing statement."
-    ))
-}
-
-pub(super) fn check_bytes(policy: &Policy) -> Result<(), Error> {
+/// Adds a statement whose id is new, as long as the document fits.
+pub(super) fn add_statement(policy: &mut Policy, id: &str, statement: Map<String, Value>) -> Result<(), Error> {
+    if policy.position(id).is_some() {
+        return Err(conflict(format!(
+            "The statement id ({id}) provided already exists. Please provide a new statement id, or remove the existing \
+             statement."
+        )));
+    }
+    policy.statements.push(statement);
     let bytes = policy.document().len();
     if bytes > POLICY_BYTES_MAX {
         let message = format!("The final policy size ({bytes}) is bigger than the limit ({POLICY_BYTES_MAX}).");
         return Err(errors::policy_length_exceeded_exception(message).with("Type", "User"));
     }
     Ok(())
+}
+
+pub(super) fn remove_statement(policy: &mut Policy, id: &str) -> Result<(), Error> {
+    if policy.statements.is_empty() {
+        return Err(no_policy());
+    }
+    let absent = || missing(format!("Statement {id} is not found in resource policy."));
+    let at = policy.position(id).ok_or_else(absent)?;
+    policy.statements.remove(at);
+    Ok(())
+}
+
+pub(super) fn no_policy() -> Error {
+    missing("No policy is associated with the given resource.")
 }
 
 /// The statement that a call describes, for the resource `arn`.
@@ -121,11 +132,8 @@ pub async fn remove_permission(
     let key = key(&name, &function)?;
     let changed = lambda.change(&name, |function| {
         check_revision(input.revision_id.as_deref(), &function.latest.revision_id, "GetPolicy")?;
-        let absent = || missing(format!("Statement {} is not found in resource policy.", input.statement_id));
-        let no_policy = || missing("No policy is associated with the given resource.");
-        let mut policy = function.policies.get(&key).map(|policy| Policy::clone(policy)).ok_or_else(no_policy)?;
-        let at = policy.position(&input.statement_id).ok_or_else(absent)?;
-        policy.statements.remove(at);
+        let mut policy = function.policies.get(&key).map(|policy| Policy::clone(policy)).unwrap_or_default();
+        remove_statement(&mut policy, &input.statement_id)?;
         match policy.statements.is_empty() {
             true => drop(function.policies.remove(&key)),
             false => drop(function.policies.insert(key, Arc::new(policy))),

@@ -60,8 +60,7 @@ impl Account {
 
     /// All packages that something refers to.
     pub fn packages(&self) -> impl Iterator<Item = &Package> {
-        let versions = self.functions.values().flat_map(|function| function.all_versions());
-        let used = versions.flat_map(|version| version.packages());
+        let used = self.functions.values().flat_map(|function| function.packages());
         let layers = self.layers.values().flat_map(|layer| layer.versions.values());
         used.chain(layers.map(|version| &version.package))
     }
