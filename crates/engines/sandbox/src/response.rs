@@ -128,6 +128,14 @@ pub(crate) enum Sink {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge(pub(crate) u64);
 
+/// Drops what exceeds `room`, and tells whether something did.
+pub(crate) fn cut(bytes: &mut Bytes, room: u64) -> bool {
+    let fits = usize::try_from(room).unwrap_or(usize::MAX);
+    let exceeds = fits < bytes.len();
+    bytes.truncate(fits);
+    exceeds
+}
+
 impl Sink {
     pub(crate) fn whole() -> Sink {
         Sink::Whole(BytesMut::new())
@@ -156,9 +164,7 @@ impl Sink {
             Sink::Whole(whole) => whole.len() as u64,
             Sink::Stream(sender) => sender.sent,
         };
-        let fits = usize::try_from(bytes_max - taken).unwrap_or(usize::MAX).min(bytes.len());
-        let exceeds = fits < bytes.len();
-        bytes.truncate(fits);
+        let exceeds = cut(&mut bytes, bytes_max - taken);
         match self {
             Sink::Whole(whole) => whole.extend_from_slice(&bytes),
             Sink::Stream(sender) => sender.chunks(bytes).await,

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::{Init, Reply};
 use crate::error::RESPONSE_BYTES_MAX;
-use crate::response::{Sink, TooLarge};
+use crate::response::{Sink, TooLarge, cut};
 use crate::spec::Invocation;
 use answer::{Answer, accepted, answer, event, gone, not_found, problem, too_large, transition};
 use body::{Unread, collect, error_type, refuse, trailing_error};
@@ -260,9 +260,7 @@ impl Shared {
             let Ok(frame) = frame else { return self.truncated().await };
             match frame.into_data() {
                 Ok(mut bytes) => {
-                    let fits = usize::try_from(bytes_max - received).unwrap_or(usize::MAX);
-                    let exceeds = bytes.len() > fits;
-                    bytes.truncate(fits);
+                    let exceeds = cut(&mut bytes, bytes_max - received);
                     received += bytes.len() as u64;
                     self.signal(Signal::Chunk(bytes)).await;
                     if exceeds {
