@@ -126,10 +126,6 @@ impl Sandbox {
             }
             None => {
                 let resolved = self.prepare(&spec.runtime).await?;
-                if resolved.family == Family::Dotnet {
-                    // There is no bootstrap for it yet.
-                    return Err(Error::RuntimeUnsupported { identifier: spec.runtime }.into());
-                }
                 self.inner.tell_once(&resolved);
                 if resolved.family == Family::Provided && plan::executable_on_host(&spec).is_none() {
                     return Err(StartError::InvalidEntrypoint);
@@ -266,6 +262,8 @@ impl Inner {
         match runtime.family {
             Family::Python => self.bootstraps.compile_python(runtime),
             Family::Java => drop(self.bootstraps.java_jar(self.runtimes())?),
+            // There is no bootstrap for it yet.
+            Family::Dotnet => return Err(Error::RuntimeUnsupported { identifier: resolved.identifier.clone() }),
             _ => {}
         }
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).insert(runtime.path.clone());
