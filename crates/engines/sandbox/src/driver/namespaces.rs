@@ -56,9 +56,13 @@ pub(crate) struct Settings {
 pub(crate) struct Starting {
     start: Start,
     conversation: Conversation,
-    /// The stem that can bear its runtime.
-    stem: Option<Stem>,
-    /// What that runtime is told first.
+    bearing: Option<Bearing>,
+}
+
+/// How a stem can bear the runtime of a start.
+struct Bearing {
+    stem: Stem,
+    /// What the runtime is told first.
     specialise: io::Result<bytes::BytesMut>,
 }
 
@@ -69,7 +73,7 @@ pub(crate) fn start(
     conversation: Conversation,
     stem: Option<Stem>,
 ) -> Starting {
-    let specialise = session::specialise(&command.variables);
+    let bearing = stem.map(|stem| Bearing { stem, specialise: session::specialise(&command.variables) });
     if conversation == Conversation::Channel {
         command.variables.insert(CHANNEL_VARIABLE.to_owned(), crate::launcher::CHANNEL_FD.to_string());
     }
@@ -91,7 +95,7 @@ pub(crate) fn start(
         limits,
         stem: None,
     };
-    Starting { start, conversation, stem, specialise }
+    Starting { start, conversation, bearing }
 }
 
 impl Namespaces {
@@ -118,9 +122,9 @@ impl Namespaces {
 
     /// Makes an environment and starts its runtime.
     pub(crate) async fn spawn(&self, starting: Starting) -> io::Result<Spawned> {
-        let Starting { mut start, conversation, stem, specialise } = starting;
+        let Starting { mut start, conversation, bearing } = starting;
         let client = self.client()?;
-        start.stem = stem.as_ref().map(|stem| stem.name.clone()).filter(|name| client.has_stem(name));
+        start.stem = bearing.as_ref().map(|bearing| bearing.stem.name.clone()).filter(|name| client.has_stem(name));
         let (output, output_end) = io::pipe()?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (report, report_end) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
@@ -131,22 +135,21 @@ impl Namespaces {
         };
         descriptors.extend(channel.as_ref().map(|(_, theirs)| theirs.as_fd()));
         let limits = start.limits;
-        if let (Some(_), Some((ours, _))) = (&start.stem, &channel) {
-            io::Write::write_all(&mut &*ours, &specialise?)?;
+        let mode = if start.stem.is_some() { StartMode::Stem } else { StartMode::Exec };
+        let mut missing_stem = None;
+        match (mode, bearing, &channel) {
+            (StartMode::Stem, Some(bearing), Some((ours, _))) => {
+                io::Write::write_all(&mut &*ours, &bearing.specialise?)?;
+            }
+            (_, bearing, _) => missing_stem = bearing.map(|bearing| bearing.stem),
         }
         let life = client.start(&start, &descriptors)?;
         drop((output_end, report_end));
-        let mode = if start.stem.is_some() { StartMode::Stem } else { StartMode::Exec };
-        if let (StartMode::Exec, Some(stem)) = (mode, stem) {
+        if let Some(stem) = missing_stem {
             client.plant(stem);
         }
-        let set_up = listeners(report).await;
-        let process = match (set_up.as_ref().map_err(io::Error::kind), Isolated::begin(life, limits).await) {
-            // What its first process said of it tells most.
-            (Err(io::ErrorKind::Other), _) => return Err(set_up.err().unwrap_or_else(missing)),
-            (_, process) => process?,
-        };
-        let mut listeners = set_up?.into_iter();
+        let (process, listeners) = begin(life, limits, report).await?;
+        let mut listeners = listeners.into_iter();
         let endpoint = listeners.next().ok_or_else(missing)?;
         let link = match channel {
             Some((ours, _)) => {
@@ -188,6 +191,17 @@ fn group_name(state_dir: &Path) -> String {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
         });
     format!("kobel-{hash:016x}")
+}
+
+/// Waits until the environment is there, with its listeners.
+async fn begin(life: Life, limits: Limits, report: OwnedFd) -> io::Result<(Isolated, Vec<TcpListener>)> {
+    let set_up = listeners(report).await;
+    let process = Isolated::begin(life, limits).await;
+    match set_up {
+        // What its first process said of it tells most.
+        Err(error) if error.kind() == io::ErrorKind::Other => Err(error),
+        set_up => Ok((process?, set_up?)),
+    }
 }
 
 /// Waits for the first process to be set up; its listeners come with the report.
