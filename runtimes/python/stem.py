@@ -3,17 +3,19 @@
 The parent stays in `kobel_stem_serve`; each child leaves it inside its sandbox, as an unprivileged process.
 """
 
-import base64
 import ctypes
+import gc
+import os
+import sys
+
+# What functions import most: loaded once for all of them.
+import base64
 import datetime
 import decimal
-import gc
 import hashlib
 import logging
-import os
 import random
 import re
-import sys
 import traceback
 import urllib.parse
 
