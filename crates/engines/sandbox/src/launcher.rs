@@ -27,7 +27,6 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::event::epoll;
-use rustix::process::Signal;
 
 use crate::cgroup::Hierarchy;
 use message::{Event, Prepare, Request, Start};
@@ -332,10 +331,7 @@ impl Launcher {
     /// A stem has ended; what it owed fails.
     fn uproot(&mut self, number: u64) -> io::Result<()> {
         let Some(stem) = self.stems.remove(&number) else { return Ok(()) };
-        if let Some(pid) = rustix::process::Pid::from_raw(stem.pid) {
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
-        }
-        let (_, status) = sys::wait(stem.pid)?;
+        let status = sys::end(stem.pid)?;
         for serial in &stem.ordered {
             self.fail(*serial, &io::Error::other("the stem ended"))?;
         }
@@ -364,10 +360,7 @@ impl Launcher {
         });
         let known: HashSet<i32> = known.chain(ahead).chain(self.stems.values().map(|stem| stem.pid)).collect();
         for pid in sys::children().into_iter().filter(|pid| !known.contains(pid)) {
-            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-                let _ = rustix::process::kill_process(pid, Signal::KILL);
-            }
-            let _ = sys::wait(pid);
+            let _ = sys::end(pid);
         }
     }
 
@@ -385,11 +378,7 @@ impl Launcher {
     fn end_all(&mut self) {
         self.children.values().for_each(Child::kill);
         for stem in std::mem::take(&mut self.stems).into_values() {
-            drop(stem.socket);
-            if let Some(pid) = rustix::process::Pid::from_raw(stem.pid) {
-                let _ = rustix::process::kill_process(pid, Signal::KILL);
-            }
-            let _ = sys::wait(stem.pid);
+            let _ = sys::end(stem.pid);
         }
         self.reap_unknown();
         for child in std::mem::take(&mut self.children).into_values() {

@@ -77,15 +77,10 @@ pub(super) fn bear(root: &Root, ports: &[u16], group: Option<&Group>, slot: Opti
         Fork::Child => init::run(plan),
         Fork::Parent { pid, pidfd } => {
             let born = Born { pid, pidfd, leash };
-            release(&born, slot).inspect_err(|_| end(&born))?;
+            release(&born, slot).inspect_err(|_| drop(sys::end(pid)))?;
             Ok(born)
         }
     }
-}
-
-fn end(born: &Born) {
-    let _ = rustix::process::pidfd_send_signal(&born.pidfd, rustix::process::Signal::KILL);
-    let _ = sys::wait(born.pid);
 }
 
 /// Maps users into the child's namespace and lets it go on.
@@ -102,6 +97,6 @@ fn release(born: &Born, slot: Option<u32>) -> io::Result<()> {
 pub(super) fn probe(root: &Root, as_root: bool) -> io::Result<()> {
     let born = bear(root, &[], None, as_root.then_some(0))?;
     let result = init::trial(&born.leash);
-    end(&born);
+    let _ = sys::end(born.pid);
     result
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::birth::{INNER_GID, INNER_UID};
 use super::message;
+use super::sys::at;
 use super::{confine, sys};
 use crate::cgroup::Limits;
 use crate::exit::Exit;
@@ -26,7 +27,7 @@ pub(super) const OPEN: &[u8] = b"O";
 
 /// Where the root is attached before it becomes the root: a folder that every host has, and that
 /// nothing is read from any more.
-const STAGING: &str = "/dev";
+pub(super) const STAGING: &str = "/dev";
 /// Where an image's files are attached before they become the root: a folder that is empty still.
 pub(super) const NEW_ROOT: &str = "/opt";
 /// The image's devices, below [`NEW_ROOT`].
@@ -206,11 +207,20 @@ fn set_up(plan: &Plan<'_>) -> io::Result<Vec<TcpListener>> {
     sys::loopback_up().map_err(at("bring loopback up"))?;
     let listeners = plan.ports.iter().map(|port| TcpListener::bind(("127.0.0.1", *port)));
     let listeners = listeners.collect::<io::Result<Vec<_>>>().map_err(at("listen inside"))?;
-    attach(&plan.root, Path::new(STAGING)).map_err(at("attach the root"))?;
-    rustix::process::chdir(STAGING).map_err(at("enter the root"))?;
-    mount("proc", "proc", "proc", SAFE | MountFlags::NOEXEC, None).map_err(at("mount /proc"))?;
+    stage(&plan.root, STAGING)?;
+    mount_proc()?;
     become_root()?;
     Ok(listeners)
+}
+
+/// Attaches a root where nothing is read from any more, and makes it the working folder.
+pub(super) fn stage(root: &OwnedFd, staging: &str) -> io::Result<()> {
+    attach(root, Path::new(staging)).map_err(at("attach the root"))?;
+    rustix::process::chdir(staging).map_err(at("enter the root"))
+}
+
+fn mount_proc() -> io::Result<()> {
+    mount("proc", "proc", "proc", SAFE | MountFlags::NOEXEC, None).map_err(at("mount /proc"))
 }
 
 /// Makes the working folder the root.
@@ -244,10 +254,9 @@ fn furnish(assigned: &Assigned) -> io::Result<()> {
 
 /// Leaves the shared root for that of an image.
 fn change_root(root: &OwnedFd, devices: &OwnedFd) -> io::Result<()> {
-    attach(root, Path::new(NEW_ROOT)).map_err(at("attach the image"))?;
-    rustix::process::chdir(NEW_ROOT).map_err(at("enter the image"))?;
+    stage(root, NEW_ROOT)?;
     attach(devices, Path::new("dev")).map_err(at("attach /dev"))?;
-    mount("proc", "proc", "proc", SAFE | MountFlags::NOEXEC, None).map_err(at("mount /proc"))?;
+    mount_proc()?;
     become_root()
 }
 
@@ -290,12 +299,4 @@ fn close_others(plan: &Plan<'_>) {
     let mut keep: Vec<RawFd> = plan.entrances.iter().map(AsRawFd::as_raw_fd).collect();
     keep.extend([plan.root.as_raw_fd(), plan.leash.as_raw_fd()]);
     sys::close_all_but(keep);
-}
-
-/// Names the step that failed.
-pub(super) fn at<E: Into<io::Error>>(step: &'static str) -> impl Fn(E) -> io::Error {
-    move |error| {
-        let error = error.into();
-        io::Error::new(error.kind(), format!("failed to {step}: {error}"))
-    }
 }

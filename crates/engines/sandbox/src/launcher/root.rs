@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change};
 
-use super::sys::{self, NO_DEVICES, NO_SET_UID, READ_ONLY};
+use super::sys::{self, NO_DEVICES, NO_SET_UID, READ_ONLY, at};
 
 /// Software of the host. A symbolic link (`/bin`) stays one.
 const SOFTWARE: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
@@ -126,12 +126,4 @@ fn bind(source: &Path, target: &Path, attributes: u64) -> io::Result<()> {
     };
     mount_bind_recursive(source, target).map_err(|error| named("bind", error.into()))?;
     sys::restrict_path(target, attributes).map_err(|error| named("restrict", error))
-}
-
-/// Names the step that failed.
-fn at<E: Into<io::Error>>(step: &'static str) -> impl Fn(E) -> io::Error {
-    move |error| {
-        let error = error.into();
-        io::Error::new(error.kind(), format!("failed to {step}: {error}"))
-    }
 }

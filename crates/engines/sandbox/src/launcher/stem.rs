@@ -160,11 +160,10 @@ struct Folders<'a> {
 fn become_stem(specification: &Specification, folders: &Folders<'_>, control: &OwnedFd, output: &OwnedFd) -> io::Error {
     let prepared = (|| {
         sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64)?;
-        init::attach(folders.root, Path::new("/dev")).map_err(init::at("attach the root"))?;
-        rustix::process::chdir("/dev")?;
-        init::attach(folders.proc, Path::new("proc")).map_err(init::at("attach /proc"))?;
+        init::stage(folders.root, init::STAGING)?;
+        init::attach(folders.proc, Path::new("proc")).map_err(sys::at("attach /proc"))?;
         if let Some(lang) = folders.lang {
-            init::attach(lang, Path::new("var/lang")).map_err(init::at("attach the interpreter"))?;
+            init::attach(lang, Path::new("var/lang")).map_err(sys::at("attach the interpreter"))?;
         }
         mount("tmp", "tmp", "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, None)?;
         init::become_root()?;

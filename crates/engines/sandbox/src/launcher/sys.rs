@@ -89,6 +89,14 @@ pub(super) fn children() -> Vec<i32> {
     text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
+/// Kills a child and reaps it; its status comes back.
+pub(super) fn end(pid: i32) -> io::Result<i32> {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+    Ok(wait(pid)?.1)
+}
+
 /// Leaves without running destructors or flushing what belongs to the parent.
 pub(super) fn leave(status: i32) -> ! {
     // SAFETY: ends the process.
@@ -241,6 +249,14 @@ pub(super) fn execute(arguments: &[CString], variables: &[CString]) -> io::Error
     // SAFETY: both lists end with null and point to strings that live longer.
     unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), variables.as_ptr()) };
     io::Error::last_os_error()
+}
+
+/// Names the step that failed.
+pub(super) fn at<E: Into<io::Error>>(step: &'static str) -> impl Fn(E) -> io::Error {
+    move |error| {
+        let error = error.into();
+        io::Error::new(error.kind(), format!("failed to {step}: {error}"))
+    }
 }
 
 fn check(result: i32) -> io::Result<()> {
