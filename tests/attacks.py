@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from functions import HANDLERS, Functions, zipped
-from kobel import Server
+from kobel import Server, binary
 
 UNPRIVILEGED = 65534
 """`nobody`: has no rights on the host, and no control groups."""
@@ -37,9 +37,12 @@ def unharmed(stage):
 def _serving(user):
     """A server with a victim that is running."""
     folder = Path(tempfile.mkdtemp(prefix="kobel-attacks-"))
+    server = Server(folder, user=user)
     if user is not None:
         os.chown(folder, user, user)
-    server = Server(folder, user=user).start()
+        # Where the binary was built may be closed to others.
+        server.program = shutil.copy(binary(), folder / "kobel")
+    server.start()
     stage = Stage(server, has_rights=user is None and os.getuid() == 0)
     try:
         yield stage

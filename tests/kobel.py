@@ -67,6 +67,7 @@ class Server:
         self.user = user
         """The host's user and group that it runs as; the caller's, if absent."""
         self.port = 0
+        self.program = binary()
         self.process = None
         self._clients = {}
 
@@ -77,7 +78,7 @@ class Server:
     def start(self):
         port_file = self.folder / "port"
         port_file.unlink(missing_ok=True)
-        command = [binary(), "serve", "--port", str(self.port), "--data", self.data, "--time", self.time]
+        command = [self.program, "serve", "--port", str(self.port), "--data", self.data, "--time", self.time]
         command += ["--port-file", port_file, *self.arguments]
         with self.log.open("ab") as log:
             identity = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}

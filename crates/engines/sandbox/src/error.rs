@@ -60,7 +60,7 @@ pub enum StartError {
     /// `provided.*` without a `bootstrap` file that can be executed.
     #[error("no valid bootstrap in /var/task or /opt")]
     InvalidEntrypoint,
-    /// An image's program that is not there or cannot be executed.
+    /// A program that cannot be executed: a bootstrap, or an image's, which may also not be there.
     #[error("{reason}")]
     InvalidProgram { reason: String },
     /// An image's working folder that is not there.

@@ -24,6 +24,7 @@ mod cgroup;
 mod config;
 mod deadline;
 mod driver;
+mod entrypoint;
 mod environment;
 mod error;
 mod exit;

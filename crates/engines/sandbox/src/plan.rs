@@ -87,23 +87,14 @@ pub(crate) fn command(spec: &EnvironmentSpec, resolved: &Resolved, layout: &Layo
     Command { arguments, variables, lang, image_root: None, working_dir: text(&layout.task_root) }
 }
 
-/// The package's or a layer's executable on the host: `bootstrap`, or for Go what the handler names.
-pub(crate) fn executable_on_host(spec: &EnvironmentSpec) -> Option<PathBuf> {
-    if names_executable(spec) {
-        return Some(spec.code.join(&spec.handler));
-    }
-    let folders = std::iter::once(&spec.code).chain(spec.layers.iter().rev());
-    folders.map(|folder| folder.join(BOOTSTRAP)).find(|file| is_executable(file))
-}
-
 /// Whether this is a function of `go1.x` whose handler is a file of its package.
-fn names_executable(spec: &EnvironmentSpec) -> bool {
+pub(crate) fn names_executable(spec: &EnvironmentSpec) -> bool {
     let inside = Path::new(&spec.handler).components().all(|part| matches!(part, Component::Normal(_)));
     spec.runtime == GO && inside && is_executable(&spec.code.join(&spec.handler))
 }
 
 #[cfg(unix)]
-fn is_executable(file: &Path) -> bool {
+pub(crate) fn is_executable(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }

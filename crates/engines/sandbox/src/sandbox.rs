@@ -127,8 +127,8 @@ impl Sandbox {
             None => {
                 let resolved = self.prepare(&spec.runtime).await?;
                 self.inner.tell_once(&resolved);
-                if resolved.family == Family::Provided && plan::executable_on_host(&spec).is_none() {
-                    return Err(StartError::InvalidEntrypoint);
+                if resolved.family == Family::Provided {
+                    crate::entrypoint::check(&spec)?;
                 }
                 let started = deadline::start();
                 (self.spawn(&spec, &resolved).await?, started)

@@ -10,6 +10,14 @@ use zip::result::ZipError;
 pub const UNPACKED_BYTES_MAX: u64 = 262_144_000;
 /// The most entries of an archive.
 const ENTRIES_MAX: usize = 200_000;
+/// The most folders of a package, also those that are only parts of names: each costs the disk more than a file does.
+const FOLDERS_MAX: usize = 20_000;
+/// The longest name of an entry, in bytes: what Linux takes with the folder of the package before it.
+const NAME_BYTES_MAX: usize = 3_072;
+/// How deep folders may lie in each other: deeper than any package has them, and no work to find.
+const DEPTH_MAX: usize = 128;
+/// The longest part of a name, in bytes.
+const PART_BYTES_MAX: usize = 255;
 /// The longest target of a symbolic link, in bytes.
 const LINK_BYTES_MAX: u64 = 4_096;
 
@@ -44,7 +52,7 @@ pub fn unpack(archive: impl Read + Seek, root: &Path) -> Result<u64, ArchiveErro
         _ => {}
     }
     fs::create_dir(root).map_err(|source| ArchiveError::Io { path: root.to_owned(), source })?;
-    let mut room = UNPACKED_BYTES_MAX;
+    let mut room = Room { bytes: UNPACKED_BYTES_MAX, folders: FOLDERS_MAX };
     let mut links = Vec::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(corrupt)?;
@@ -52,23 +60,33 @@ pub fn unpack(archive: impl Read + Seek, root: &Path) -> Result<u64, ArchiveErro
         if entry.unix_mode().is_some_and(|mode| mode & MODE_TYPE == MODE_LINK) {
             links.push((path, link_target(&mut entry)?));
         } else if entry.is_dir() {
-            make_folder(&path)?;
+            make_folder(&path, &mut room)?;
         } else {
             write_file(&mut entry, &path, &mut room)?;
         }
     }
     // Links come last: no entry is ever written through one.
     for (path, target) in &links {
-        make_link(path, target)?;
+        make_link(path, target, &mut room)?;
     }
     links.iter().try_for_each(|(path, _)| check_link(path, root))?;
-    Ok(UNPACKED_BYTES_MAX - room)
+    Ok(UNPACKED_BYTES_MAX - room.bytes)
+}
+
+/// What may still be written.
+struct Room {
+    bytes: u64,
+    folders: usize,
 }
 
 /// The entry's place below the root.
 fn inner_path<R: Read>(entry: &ZipFile<'_, R>) -> Result<PathBuf, ArchiveError> {
     let name = entry.name();
-    let path = entry.enclosed_name().filter(|path| !path.as_os_str().is_empty());
+    let is_short = |path: &PathBuf| {
+        let parts = path.iter().all(|part| part.len() <= PART_BYTES_MAX);
+        parts && path.as_os_str().len() <= NAME_BYTES_MAX && path.iter().count() <= DEPTH_MAX
+    };
+    let path = entry.enclosed_name().filter(|path| !path.as_os_str().is_empty() && is_short(path));
     path.ok_or_else(|| ArchiveError::Corrupt { reason: format!("the entry `{name}` has no place in the package") })
 }
 
@@ -83,21 +101,26 @@ fn link_target<R: Read>(entry: &mut ZipFile<'_, R>) -> Result<PathBuf, ArchiveEr
     if relative && path.components().next().is_some() { Ok(path) } else { Err(outside(&name)) }
 }
 
-fn write_file<R: Read>(entry: &mut ZipFile<'_, R>, path: &Path, room: &mut u64) -> Result<(), ArchiveError> {
-    if entry.size() > *room {
+fn write_file<R: Read>(entry: &mut ZipFile<'_, R>, path: &Path, room: &mut Room) -> Result<(), ArchiveError> {
+    if entry.size() > room.bytes {
         return Err(ArchiveError::TooLarge);
     }
     if let Some(folder) = path.parent() {
-        make_folder(folder)?;
+        make_folder(folder, room)?;
     }
     let mode = entry.unix_mode();
     let failed = |source| ArchiveError::Io { path: path.to_owned(), source };
     if path.is_dir() {
         return Err(ArchiveError::Corrupt { reason: format!("`{}` is a file and a folder", entry.name()) });
     }
+    // The last one of two entries of the same name stays. The first one may not be written to any more.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
     let mut file = File::create(path).map_err(failed)?;
-    let written = copy(&mut entry.take(*room + 1), &mut file, path)?;
-    *room = room.checked_sub(written).ok_or(ArchiveError::TooLarge)?;
+    let written = copy(&mut entry.take(room.bytes + 1), &mut file, path)?;
+    room.bytes = room.bytes.checked_sub(written).ok_or(ArchiveError::TooLarge)?;
     let executable = mode.is_some_and(|mode| mode & 0o111 != 0);
     set_mode(path, if executable { 0o555 } else { 0o444 }).map_err(failed)
 }
@@ -117,18 +140,25 @@ fn copy(entry: &mut impl Read, file: &mut File, path: &Path) -> Result<u64, Arch
     }
 }
 
-fn make_folder(path: &Path) -> Result<(), ArchiveError> {
-    fs::create_dir_all(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-            ArchiveError::Corrupt { reason: format!("`{}` is a file and a folder", path.display()) }
-        }
-        _ => ArchiveError::Io { path: path.to_owned(), source: error },
-    })
+/// Makes the folder and those above it, as far as they are not there.
+fn make_folder(path: &Path, room: &mut Room) -> Result<(), ArchiveError> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.is_dir()).collect();
+    for folder in missing.into_iter().rev() {
+        let too_many = || ArchiveError::Corrupt { reason: format!("more than {FOLDERS_MAX} folders") };
+        room.folders = room.folders.checked_sub(1).ok_or_else(too_many)?;
+        fs::create_dir(folder).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                ArchiveError::Corrupt { reason: format!("`{}` is a file and a folder", folder.display()) }
+            }
+            _ => ArchiveError::Io { path: folder.to_owned(), source: error },
+        })?;
+    }
+    Ok(())
 }
 
-fn make_link(path: &Path, target: &Path) -> Result<(), ArchiveError> {
+fn make_link(path: &Path, target: &Path, room: &mut Room) -> Result<(), ArchiveError> {
     if let Some(folder) = path.parent() {
-        make_folder(folder)?;
+        make_folder(folder, room)?;
     }
     #[cfg(unix)]
     let made = std::os::unix::fs::symlink(target, path);
