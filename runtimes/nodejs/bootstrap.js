@@ -11,6 +11,8 @@ const { pathToFileURL } = require('url');
 const util = require('util');
 
 const READY = 0x49, INIT_ERROR = 0x46, INVOKE = 0x56, RESPONSE = 0x52, ERROR = 0x45;
+// How `awslambda.streamifyResponse` marks a handler.
+const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const PREFIX_BYTES = 9;
 const RESPONSE_BYTES_MAX = 6291556;
 // A line break inside a message that is one log event.
@@ -45,8 +47,9 @@ class Channel {
     return Buffer.concat([prefix, head, body]);
   }
 
-  send(kind, header, body = Buffer.alloc(0)) {
-    this.socket.write(Channel.frame(kind, header, body));
+  // `sent` is called when the host has room for it.
+  send(kind, header, body = Buffer.alloc(0), sent = undefined) {
+    this.socket.write(Channel.frame(kind, header, body), sent);
   }
 
   // Sends, then ends the process with `status`.
@@ -213,6 +216,9 @@ async function loadHandler(setting) {
   const find = (from) => exported.reduce((at, key) => (at === undefined || at === null ? undefined : at[key]), from);
   const handler = find(module) ?? find(module.default);
   if (handler === undefined) throw new Fault('Runtime.HandlerNotFound', `${setting} is undefined or not exported`);
+  if (typeof handler === 'function' && (handler[STREAMING] ?? 'response') !== 'response') {
+    throw new Fault('Runtime.MalformedStreamingHandler', 'Only response streaming is supported.');
+  }
   if (typeof handler !== 'function') throw new Fault('Runtime.HandlerNotFound', `${setting} is not a function`);
   return handler;
 }
@@ -227,6 +233,7 @@ function renamed(type, error) {
 class Invocation {
   constructor(header) {
     this.requestId = header.requestId;
+    this.streamBytesMax = header.streamBytesMax;
     this.answered = false;
     this.waitsForEmptyEventLoop = true;
     this.held = null;
@@ -298,6 +305,13 @@ class Invocation {
     channel.send(ERROR, { errorType: described.errorType }, Buffer.from(JSON.stringify(described)));
   }
 
+  // Nothing more is written to the stream that is the answer.
+  endStream() {
+    if (this.answered) return;
+    this.end();
+    channel.send(RESPONSE, {});
+  }
+
   end() {
     this.answered = true;
     channel.socket.ref();
@@ -322,6 +336,10 @@ function invoke(header, body) {
 }
 
 function run(invocation, event) {
+  if (handler[STREAMING]) {
+    require('./streaming.js').run(handler, event, invocation, channel);
+    return;
+  }
   let result;
   try {
     result = handler(event, invocation.context, (error, value) => invocation.callback(error, value));
@@ -356,6 +374,8 @@ function main(descriptor) {
   delete process.env._KOBEL_CHANNEL;
   delete process.env.KOBEL_OPT;
   patchConsole();
+  // Most functions never ask for it.
+  Object.defineProperty(globalThis, 'awslambda', { configurable: true, get: () => require('./streaming.js').awslambda });
   process.on('uncaughtException', (error) => die('Uncaught Exception', error, describe(error), 129));
   process.on('unhandledRejection', rejected);
   process.on('beforeExit', () => {

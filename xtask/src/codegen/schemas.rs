@@ -54,6 +54,9 @@ fn structure(
         let index = members.iter().position(|member| member.reference.name == payload);
         end += &format!(".payload({})", index.ok_or_else(|| format!("`{}` lacks its payload", shape.name))?);
     }
+    if shape.flag("eventstream") {
+        end += ".event_stream()";
+    }
     if shape.flag("union") {
         end += ".union()";
     }
@@ -89,6 +92,11 @@ fn member(
     }
     if let Some(name) = config.query_name(structure.name, reference.name) {
         text += &format!(".query({name:?})");
+    }
+    for (flag, location) in [("eventheader", "EventHeader"), ("eventpayload", "EventPayload")] {
+        if reference.flag(flag) {
+            text += &format!(".at(Location::{location})");
+        }
     }
     if let Some(location) = reference.text("location") {
         text += &format!(".at(Location::{})", self::location(location)?);

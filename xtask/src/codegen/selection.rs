@@ -50,6 +50,10 @@ impl<'m> Selection<'m> {
             statics: BTreeMap::new(),
         };
         for operation in selection.operations.clone() {
+            let mut inputs = operation.input().into_iter().flat_map(|input| input.members(model));
+            if inputs.any(|member| member.target.flag("eventstream")) {
+                return Err(format!("`{}` takes an event stream: leave it out", operation.name));
+            }
             for end in [operation.input(), operation.output()].into_iter().flatten() {
                 selection.ends.insert(end.name);
                 selection.add(end, model, config)?;
@@ -113,9 +117,6 @@ impl<'m> Selection<'m> {
         model: &'m Model,
         config: &Config,
     ) -> Result<Vec<Shape<'m>>, String> {
-        if structure.flag("eventstream") {
-            return Err(format!("`{}` is an event stream: leave its operation out", structure.name));
-        }
         let mut members = Vec::new();
         for reference in structure.members(model) {
             let honoured = config.honours(structure.name, reference.name);
@@ -169,9 +170,10 @@ impl Member<'_> {
         self.honoured || !matches!(self.reference.target.kind(), "structure" | "list" | "map")
     }
 
-    /// A streaming blob is the body and no field.
+    /// A streaming blob or the events are the body, an exception among the events is an error: these are no fields.
     pub fn is_field(&self) -> bool {
-        self.honoured && !self.is_streaming()
+        let target = self.reference.target;
+        self.honoured && !self.is_streaming() && !target.flag("eventstream") && !target.flag("exception")
     }
 
     pub fn is_streaming(&self) -> bool {

@@ -22,6 +22,7 @@ macro_rules! bundled {
 const SCRIPTS: &[(&str, &str)] = bundled![
     "nodejs/bootstrap.js",
     "nodejs/stem.js",
+    "nodejs/streaming.js",
     "python/bootstrap.py",
     "python/kobel_bootstrap.py",
     "python/kobel_logging.py",

@@ -1,6 +1,6 @@
 use base::{RequestId, Scope, Trace};
 
-use crate::ByteStream;
+use crate::{ByteStream, EventStream};
 
 /// Who calls, as the credentials say. Whether they are genuine is the front's concern.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Reply<T> {
     pub output: T,
     /// The body where the output's payload is a streaming blob.
     pub body: Option<ByteStream>,
+    /// The events where a member of the output is an event stream.
+    pub events: Option<EventStream>,
     /// In place of the status that the model gives.
     pub status: Option<u16>,
     /// Headers that no member of the output carries.
@@ -42,11 +44,17 @@ pub struct Reply<T> {
 
 impl<T> Reply<T> {
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Reply<U> {
-        Reply { output: f(self.output), body: self.body, status: self.status, headers: self.headers }
+        let Reply { output, body, events, status, headers } = self;
+        Reply { output: f(output), body, events, status, headers }
     }
 
     pub fn with_body(mut self, body: ByteStream) -> Reply<T> {
         self.body = Some(body);
+        self
+    }
+
+    pub fn with_events(mut self, events: EventStream) -> Reply<T> {
+        self.events = Some(events);
         self
     }
 
@@ -63,6 +71,6 @@ impl<T> Reply<T> {
 
 impl<T> From<T> for Reply<T> {
     fn from(output: T) -> Reply<T> {
-        Reply { output, body: None, status: None, headers: Vec::new() }
+        Reply { output, body: None, events: None, status: None, headers: Vec::new() }
     }
 }

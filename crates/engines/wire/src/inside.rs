@@ -36,7 +36,8 @@ impl Services {
 /// that are not UTF-8 are base64. Timestamps are read in any form and written in ISO-8601.
 ///
 /// # Errors
-/// The operation's own, those of validation, or `NotImplemented` where Kobel lacks the operation.
+/// The operation's own, those of validation, or `NotImplemented` where Kobel lacks the operation or its reply is a stream of
+/// events, which is no JSON.
 pub async fn invoke_json(api: &Api, operation: &str, call: Call, input: Json) -> Result<Json, Error> {
     by_name(api, operation, call, input, &mut Notice::default()).await
 }
@@ -49,14 +50,18 @@ pub async fn invoke<O: Operation>(api: &Api, call: Call, input: O::Input) -> Res
     let mut fields = input.into_fields();
     fill::tokens(O::SCHEMA, &mut fields, &call.request_id);
     validate(api.service(), preferred(api.service()), O::SCHEMA.input, &fields)?;
-    let Reply { output, body, status, headers } = api.call(O::SCHEMA.name, call, fields).await?;
+    let Reply { output, body, events, status, headers } = api.call(O::SCHEMA.name, call, fields).await?;
     let output = O::Output::from_fields(output).map_err(Error::internal)?;
-    Ok(Reply { output, body, status, headers })
+    Ok(Reply { output, body, events, status, headers })
 }
 
 async fn by_name(api: &Api, operation: &str, mut call: Call, input: Json, notice: &mut Notice) -> Result<Json, Error> {
     let schema = api.service();
     let found = find(schema, operation).ok_or_else(|| Error::not_implemented(schema.id, operation))?;
+    if found.output.has_events() {
+        let message = format!("The operation {} answers with a stream of events.", found.name);
+        return Err(Error::new("NotImplemented", 501, message));
+    }
     let protocol = preferred(schema);
     let input = json::structure(found.input, input, Names::Model, notice, |_| true);
     let mut input = input.map_err(|unreadable| unreadable.into_error(protocol, schema))?;

@@ -127,7 +127,7 @@ fn payload(
 fn elsewhere(member: &Member, parts: &Parts<'_>) -> Result<Option<Value>, Unreadable> {
     let name = member.wire_name;
     match member.location {
-        Location::Body | Location::Status => Ok(None),
+        Location::Body | Location::Status | Location::EventHeader | Location::EventPayload => Ok(None),
         Location::Label => {
             let text = parts.labels.iter().find(|(label, _)| *label == name || *label == member.name);
             text.map(|(_, text)| scalar(member, text)).transpose()

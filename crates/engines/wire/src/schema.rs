@@ -94,6 +94,8 @@ pub struct Structure {
     pub payload: Option<usize>,
     /// At most one member is set.
     pub union: bool,
+    /// A union of events, which are not in the reply's output but streamed after it.
+    pub event_stream: bool,
 }
 
 /// A member of a structure.
@@ -130,6 +132,10 @@ pub enum Location {
     Headers,
     /// The status of the reply.
     Status,
+    /// A header of the event that the structure is.
+    EventHeader,
+    /// The whole payload of the event that the structure is.
+    EventPayload,
 }
 
 /// What a value is and which constraints it has.
@@ -219,6 +225,11 @@ impl Service {
 }
 
 impl Structure {
+    /// Whether one of its members is an event stream.
+    pub(crate) fn has_events(&self) -> bool {
+        self.members.iter().any(|member| matches!(member.shape, Shape::Structure(shape) if shape.event_stream))
+    }
+
     /// The index of the member of that (model's) name.
     pub fn index(&self, name: &str) -> Option<usize> {
         self.members.iter().position(|member| member.name == name)

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::body::{Body, full, streamed};
 use crate::read::json::Names;
 use crate::schema::{self, Location, Member, Protocol, Shape, Structure, TimestampForm};
-use crate::{ByteStream, Error, Fields, Reply, Value};
+use crate::{ByteStream, Error, Fields, Reply, Value, event_stream};
 use xml::Dialect;
 
 /// What a reply says besides its output: how it is encoded and which request it answers.
@@ -68,6 +68,12 @@ impl Writer<'_> {
             response.header(name, value);
         }
         response.stream = reply.body;
+        if let Some(events) = reply.events {
+            let rest = matches!(self.protocol, Protocol::RestJson | Protocol::RestXml);
+            let initial = (!rest).then(|| std::mem::take(&mut response.body));
+            response.header(CONTENT_TYPE.as_str(), event_stream::CONTENT_TYPE);
+            response.stream = Some(events.encode(self.protocol, initial));
+        }
         self.finish(response)
     }
 
@@ -120,6 +126,7 @@ impl Writer<'_> {
         };
         match (member.shape, value) {
             (Shape::Blob { streaming: true, .. }, _) => {}
+            (Shape::Structure(schema), _) if schema.event_stream => return,
             (_, None) => return,
             (_, Some(Value::Blob(bytes))) => response.body = bytes.to_vec(),
             (Shape::String(_), Some(Value::String(text))) => response.body = text.clone().into_bytes(),
@@ -206,7 +213,7 @@ impl Writer<'_> {
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 /// The content type of an RPC protocol.
-fn content_type(protocol: Protocol) -> &'static str {
+pub(crate) fn content_type(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Json10 => "application/x-amz-json-1.0",
         Protocol::Json11 => "application/x-amz-json-1.1",

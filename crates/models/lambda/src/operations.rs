@@ -508,6 +508,27 @@ impl wire::Operation for InvokeAsync {
     const SCHEMA: &'static Operation = &INVOKE_ASYNC;
 }
 
+pub(crate) static INVOKE_WITH_RESPONSE_STREAM: Operation = Operation {
+    name: "InvokeWithResponseStream",
+    method: "POST",
+    uri: "/2021-11-15/functions/{FunctionName}/response-streaming-invocations",
+    status: 200,
+    input: &schemas::INVOKE_WITH_RESPONSE_STREAM_REQUEST,
+    output: &schemas::INVOKE_WITH_RESPONSE_STREAM_RESPONSE,
+    result_wrapper: None,
+    errors: &[&errors::RESOURCE_NOT_READY_EXCEPTION, &errors::INVALID_SECURITY_GROUP_ID_EXCEPTION, &errors::SNAP_START_TIMEOUT_EXCEPTION, &errors::TOO_MANY_REQUESTS_EXCEPTION, &errors::EC2_THROTTLED_EXCEPTION, &errors::EFS_MOUNT_CONNECTIVITY_EXCEPTION, &errors::SUBNET_IP_ADDRESS_LIMIT_REACHED_EXCEPTION, &errors::KMS_ACCESS_DENIED_EXCEPTION, &errors::REQUEST_TOO_LARGE_EXCEPTION, &errors::KMS_DISABLED_EXCEPTION, &errors::UNSUPPORTED_MEDIA_TYPE_EXCEPTION, &errors::S3_FILES_MOUNT_CONNECTIVITY_EXCEPTION, &errors::SERIALIZED_REQUEST_ENTITY_TOO_LARGE_EXCEPTION, &errors::INVALID_RUNTIME_EXCEPTION, &errors::NO_PUBLISHED_VERSION_EXCEPTION, &errors::EC2_UNEXPECTED_EXCEPTION, &errors::INVALID_SUBNET_ID_EXCEPTION, &errors::KMS_NOT_FOUND_EXCEPTION, &errors::INVALID_PARAMETER_VALUE_EXCEPTION, &errors::EC2_ACCESS_DENIED_EXCEPTION, &errors::EFSIO_EXCEPTION, &errors::KMS_INVALID_STATE_EXCEPTION, &errors::RESOURCE_CONFLICT_EXCEPTION, &errors::ENI_LIMIT_REACHED_EXCEPTION, &errors::SNAP_START_NOT_READY_EXCEPTION, &errors::SERVICE_EXCEPTION, &errors::SNAP_START_EXCEPTION, &errors::RECURSIVE_INVOCATION_EXCEPTION, &errors::S3_FILES_MOUNT_FAILURE_EXCEPTION, &errors::EFS_MOUNT_TIMEOUT_EXCEPTION, &errors::S3_FILES_MOUNT_TIMEOUT_EXCEPTION, &errors::RESOURCE_NOT_FOUND_EXCEPTION, &errors::INVALID_REQUEST_CONTENT_EXCEPTION, &errors::INVALID_ZIP_FILE_EXCEPTION, &errors::EFS_MOUNT_FAILURE_EXCEPTION],
+    checksum_required: false,
+};
+
+/// The operation `InvokeWithResponseStream`.
+pub struct InvokeWithResponseStream;
+
+impl wire::Operation for InvokeWithResponseStream {
+    type Input = structures::InvokeWithResponseStreamRequest;
+    type Output = structures::InvokeWithResponseStreamResponse;
+    const SCHEMA: &'static Operation = &INVOKE_WITH_RESPONSE_STREAM;
+}
+
 pub(crate) static LIST_ALIASES: Operation = Operation {
     name: "ListAliases",
     method: "GET",

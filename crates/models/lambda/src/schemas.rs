@@ -451,6 +451,36 @@ pub(crate) static INVOKE_ASYNC_REQUEST: Structure = Structure::new("InvokeAsyncR
 pub(crate) static INVOKE_ASYNC_RESPONSE: Structure = Structure::new("InvokeAsyncResponse", &[
     Member::new("Status", &HTTP_STATUS).at(Location::Status),
 ]);
+pub(crate) static INVOKE_RESPONSE_STREAM_UPDATE: Structure = Structure::new("InvokeResponseStreamUpdate", &[
+    Member::new("Payload", &BLOB).at(Location::EventPayload),
+]);
+static INVOKE_RESPONSE_STREAM_UPDATE_SHAPE: Shape = Shape::Structure(&INVOKE_RESPONSE_STREAM_UPDATE);
+pub(crate) static INVOKE_WITH_RESPONSE_STREAM_COMPLETE_EVENT: Structure = Structure::new("InvokeWithResponseStreamCompleteEvent", &[
+    Member::new("ErrorCode", &STRING),
+    Member::new("ErrorDetails", &STRING),
+    Member::new("LogResult", &STRING),
+]);
+static INVOKE_WITH_RESPONSE_STREAM_COMPLETE_EVENT_SHAPE: Shape = Shape::Structure(&INVOKE_WITH_RESPONSE_STREAM_COMPLETE_EVENT);
+pub(crate) static INVOKE_WITH_RESPONSE_STREAM_REQUEST: Structure = Structure::new("InvokeWithResponseStreamRequest", &[
+    Member::new("FunctionName", &NAMESPACED_FUNCTION_NAME).at(Location::Label).required(),
+    Member::new("InvocationType", &RESPONSE_STREAMING_INVOCATION_TYPE).wire("X-Amz-Invocation-Type").at(Location::Header),
+    Member::new("LogType", &LOG_TYPE).wire("X-Amz-Log-Type").at(Location::Header),
+    Member::new("ClientContext", &STRING).wire("X-Amz-Client-Context").at(Location::Header),
+    Member::new("Qualifier", &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER).at(Location::Query),
+    Member::new("Payload", &BLOB),
+    Member::new("TenantId", &TENANT_ID).wire("X-Amz-Tenant-Id").at(Location::Header).ignored(),
+]).payload(5);
+pub(crate) static INVOKE_WITH_RESPONSE_STREAM_RESPONSE: Structure = Structure::new("InvokeWithResponseStreamResponse", &[
+    Member::new("StatusCode", &INTEGER).at(Location::Status),
+    Member::new("ExecutedVersion", &VERSION).wire("X-Amz-Executed-Version").at(Location::Header),
+    Member::new("EventStream", &INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT_SHAPE),
+    Member::new("ResponseStreamContentType", &STRING).wire("Content-Type").at(Location::Header),
+]).payload(2);
+pub(crate) static INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT: Structure = Structure::new("InvokeWithResponseStreamResponseEvent", &[
+    Member::new("PayloadChunk", &INVOKE_RESPONSE_STREAM_UPDATE_SHAPE),
+    Member::new("InvokeComplete", &INVOKE_WITH_RESPONSE_STREAM_COMPLETE_EVENT_SHAPE),
+]).event_stream();
+static INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT_SHAPE: Shape = Shape::Structure(&INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT);
 pub(crate) static INVOKED_VIA_FUNCTION_URL: Shape = Shape::Boolean;
 pub(crate) static KMS_KEY_ARN: Shape = Shape::String(Text::ANY.pattern("(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"));
 pub(crate) static LAST_UPDATE_STATUS: Shape = Shape::String(Text::ANY.allowed(&["Successful", "Failed", "InProgress"]));
@@ -672,6 +702,7 @@ pub(crate) static REMOVE_PERMISSION_REQUEST: Structure = Structure::new("RemoveP
 ]);
 pub(crate) static RESERVED_CONCURRENT_EXECUTIONS: Shape = Shape::Integer(Range::ANY.min(0));
 pub(crate) static RESOURCE_ARN: Shape = Shape::String(Text::ANY.pattern("(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"));
+pub(crate) static RESPONSE_STREAMING_INVOCATION_TYPE: Shape = Shape::String(Text::ANY.allowed(&["RequestResponse", "DryRun"]));
 pub(crate) static ROLE_ARN: Shape = Shape::String(Text::ANY.pattern(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"));
 pub(crate) static RUNTIME: Shape = Shape::String(Text::ANY);
 pub(crate) static RUNTIME_VERSION_ARN: Shape = Shape::String(Text::ANY.min(26).max(2048).pattern(r"arn:(aws[a-zA-Z-]*):lambda:[a-z]{2}((-gov)|(-iso(b?)))?-[a-z]+-\d{1}::runtime:.+"));

@@ -1811,6 +1811,151 @@ impl Shaped for InvokeAsyncResponse {
     }
 }
 
+/// AWS's `InvokeResponseStreamUpdate`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InvokeResponseStreamUpdate {
+    pub payload: Option<Bytes>,
+}
+
+impl Shaped for InvokeResponseStreamUpdate {
+    const SCHEMA: &'static Structure = &schemas::INVOKE_RESPONSE_STREAM_UPDATE;
+
+    fn from_fields(fields: Fields) -> Result<InvokeResponseStreamUpdate, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(InvokeResponseStreamUpdate {
+            payload: members.optional(0)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(1);
+        fields.put_optional(0, self.payload);
+        fields
+    }
+}
+
+/// AWS's `InvokeWithResponseStreamCompleteEvent`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InvokeWithResponseStreamCompleteEvent {
+    pub error_code: Option<String>,
+    pub error_details: Option<String>,
+    pub log_result: Option<String>,
+}
+
+impl Shaped for InvokeWithResponseStreamCompleteEvent {
+    const SCHEMA: &'static Structure = &schemas::INVOKE_WITH_RESPONSE_STREAM_COMPLETE_EVENT;
+
+    fn from_fields(fields: Fields) -> Result<InvokeWithResponseStreamCompleteEvent, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(InvokeWithResponseStreamCompleteEvent {
+            error_code: members.optional(0)?,
+            error_details: members.optional(1)?,
+            log_result: members.optional(2)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(3);
+        fields.put_optional(0, self.error_code);
+        fields.put_optional(1, self.error_details);
+        fields.put_optional(2, self.log_result);
+        fields
+    }
+}
+
+/// AWS's `InvokeWithResponseStreamRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InvokeWithResponseStreamRequest {
+    pub function_name: String,
+    pub invocation_type: Option<String>,
+    pub log_type: Option<String>,
+    pub client_context: Option<String>,
+    pub qualifier: Option<String>,
+    pub payload: Option<Bytes>,
+}
+
+impl Shaped for InvokeWithResponseStreamRequest {
+    const SCHEMA: &'static Structure = &schemas::INVOKE_WITH_RESPONSE_STREAM_REQUEST;
+
+    fn from_fields(fields: Fields) -> Result<InvokeWithResponseStreamRequest, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(InvokeWithResponseStreamRequest {
+            function_name: members.required(0)?,
+            invocation_type: members.optional(1)?,
+            log_type: members.optional(2)?,
+            client_context: members.optional(3)?,
+            qualifier: members.optional(4)?,
+            payload: members.optional(5)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(7);
+        fields.put(0, self.function_name);
+        fields.put_optional(1, self.invocation_type);
+        fields.put_optional(2, self.log_type);
+        fields.put_optional(3, self.client_context);
+        fields.put_optional(4, self.qualifier);
+        fields.put_optional(5, self.payload);
+        fields
+    }
+}
+
+/// AWS's `InvokeWithResponseStreamResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InvokeWithResponseStreamResponse {
+    pub status_code: Option<i32>,
+    pub executed_version: Option<String>,
+    pub response_stream_content_type: Option<String>,
+}
+
+impl Shaped for InvokeWithResponseStreamResponse {
+    const SCHEMA: &'static Structure = &schemas::INVOKE_WITH_RESPONSE_STREAM_RESPONSE;
+
+    fn from_fields(fields: Fields) -> Result<InvokeWithResponseStreamResponse, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(InvokeWithResponseStreamResponse {
+            status_code: members.optional(0)?,
+            executed_version: members.optional(1)?,
+            response_stream_content_type: members.optional(3)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(4);
+        fields.put_optional(0, self.status_code);
+        fields.put_optional(1, self.executed_version);
+        fields.put_optional(3, self.response_stream_content_type);
+        fields
+    }
+}
+
+/// AWS's `InvokeWithResponseStreamResponseEvent`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InvokeWithResponseStreamResponseEvent {
+    pub payload_chunk: Option<InvokeResponseStreamUpdate>,
+    pub invoke_complete: Option<InvokeWithResponseStreamCompleteEvent>,
+}
+
+impl Shaped for InvokeWithResponseStreamResponseEvent {
+    const SCHEMA: &'static Structure = &schemas::INVOKE_WITH_RESPONSE_STREAM_RESPONSE_EVENT;
+
+    fn from_fields(fields: Fields) -> Result<InvokeWithResponseStreamResponseEvent, Unshaped> {
+        let mut members = Members::new(fields, Self::SCHEMA);
+        Ok(InvokeWithResponseStreamResponseEvent {
+            payload_chunk: members.optional(0)?,
+            invoke_complete: members.optional(1)?,
+        })
+    }
+
+    fn into_fields(self) -> Fields {
+        let mut fields = Fields::empty(2);
+        fields.put_optional(0, self.payload_chunk);
+        fields.put_optional(1, self.invoke_complete);
+        fields
+    }
+}
+
 /// AWS's `Layer`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layer {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use sandbox::{EnvironmentSpec, Invocation, Outcome, Output, StartError};
+use sandbox::{EnvironmentSpec, Invocation, Outcome, Output, ResponseSender, StartError};
 
 use crate::package::{Code, Packages};
 use crate::registry::{Package, Version};
@@ -46,6 +46,8 @@ pub trait Environments: Send + Sync {
 pub trait Environment: Send + Sync {
     fn init_duration(&self) -> Duration;
     fn invoke<'a>(&'a self, event: Event) -> BoxFuture<'a, Outcome>;
+    /// The response goes into `response` as the function writes it.
+    fn invoke_streaming<'a>(&'a self, event: Event, response: ResponseSender) -> BoxFuture<'a, Outcome>;
     fn freeze<'a>(&'a self) -> BoxFuture<'a, ()>;
     fn thaw<'a>(&'a self) -> BoxFuture<'a, ()>;
     fn stop<'a>(&'a self) -> BoxFuture<'a, ()>;
@@ -106,17 +108,11 @@ impl Environment for sandbox::Environment {
     }
 
     fn invoke<'a>(&'a self, event: Event) -> BoxFuture<'a, Outcome> {
-        let invocation = Invocation {
-            deadline_epoch_ms: deadline_epoch_ms(event.timeout),
-            request_id: event.request_id,
-            payload: event.payload,
-            function_arn: event.function_arn,
-            deadline: event.timeout,
-            trace_id: event.trace_id,
-            client_context: event.client_context,
-            cognito_identity: None,
-        };
-        Box::pin(sandbox::Environment::invoke(self, invocation))
+        Box::pin(sandbox::Environment::invoke(self, event.into()))
+    }
+
+    fn invoke_streaming<'a>(&'a self, event: Event, response: ResponseSender) -> BoxFuture<'a, Outcome> {
+        Box::pin(sandbox::Environment::invoke_streaming(self, event.into(), response))
     }
 
     fn freeze<'a>(&'a self) -> BoxFuture<'a, ()> {
@@ -133,6 +129,21 @@ impl Environment for sandbox::Environment {
 
     fn is_alive(&self) -> bool {
         sandbox::Environment::is_alive(self)
+    }
+}
+
+impl From<Event> for Invocation {
+    fn from(event: Event) -> Invocation {
+        Invocation {
+            deadline_epoch_ms: deadline_epoch_ms(event.timeout),
+            request_id: event.request_id,
+            payload: event.payload,
+            function_arn: event.function_arn,
+            deadline: event.timeout,
+            trace_id: event.trace_id,
+            client_context: event.client_context,
+            cognito_identity: None,
+        }
     }
 }
 

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use base::Trace;
 use bytes::Bytes;
 use fabric::Fabric;
+use sandbox::{ResponseReader, ResponseSender, StreamLimits, response_stream};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::admission::{Admission, Limits, Throttle};
 use crate::environment::{Environments, Unpack};
@@ -31,6 +33,8 @@ pub struct Config {
     pub account_concurrency: u32,
     /// The sum of the memory sizes of environments that are kept idle, in MB.
     pub idle_memory_mb_max: u64,
+    /// Of responses that are streamed.
+    pub stream: StreamLimits,
 }
 
 /// Runs functions. Cheap to clone.
@@ -79,6 +83,15 @@ pub struct Invoked {
     pub trace: Trace,
 }
 
+/// An invocation whose response is read while it runs.
+pub struct Streaming {
+    pub response: ResponseReader,
+    pub running: Running,
+}
+
+/// An invocation under way.
+pub type Running = JoinHandle<Result<Invoked, Refused>>;
+
 /// Why a function did not run.
 #[derive(Clone, Debug)]
 pub enum Refused {
@@ -123,6 +136,17 @@ impl Invoker {
 
     /// Runs a function and waits for its end. It runs to its end even if this future is dropped.
     pub async fn invoke(&self, request: Request) -> Result<Invoked, Refused> {
+        self.begin(request, None)?.await.unwrap_or_else(|panic| Err(Refused::System(wire::Error::internal(panic))))
+    }
+
+    /// Runs a function whose response can be read while it runs. It runs to its end even if nobody reads.
+    pub fn invoke_streaming(&self, request: Request) -> Result<Streaming, Refused> {
+        let (sender, response) = response_stream(self.inner.config.stream);
+        Ok(Streaming { response, running: self.begin(request, Some(sender))? })
+    }
+
+    /// Admits the invocation and runs it in a task of its own.
+    fn begin(&self, request: Request, response: Option<ResponseSender>) -> Result<Running, Refused> {
         let inner = self.inner.clone();
         let version = &request.resolved.version;
         let limits = inner.limits(&request.resolved);
@@ -137,14 +161,13 @@ impl Invoker {
         measures.concurrent(permit.concurrent);
         let busy = inner.fabric.clock.busy();
         inner.running.send_modify(|running| *running += 1);
-        let running = tokio::spawn(async move {
+        Ok(tokio::spawn(async move {
             let ended = Ended(inner.clone());
-            let result = Execution::new(&inner, request).run(&measures).await;
+            let result = Execution::new(&inner, request, response).run(&measures).await;
             drop((permit, busy));
             drop(ended);
             result
-        });
-        running.await.unwrap_or_else(|panic| Err(Refused::System(wire::Error::internal(panic))))
+        }))
     }
 
     /// Waits until nothing runs, then ends all environments. New invocations must not come any more.

@@ -9,6 +9,7 @@ mod event_invoke_configs;
 mod event_source_mappings;
 mod invoke;
 mod invoke_async;
+mod invoke_with_response_stream;
 mod layer_policy;
 mod layers;
 mod policy;
@@ -35,6 +36,7 @@ pub(crate) fn api(service: Arc<Lambda>) -> Arc<wire::Api> {
         .on::<model::DeleteFunction, _, _, _>(delete_function::delete_function)
         .on::<model::Invoke, _, _, _>(invoke::invoke)
         .on::<model::InvokeAsync, _, _, _>(invoke_async::invoke_async)
+        .on::<model::InvokeWithResponseStream, _, _, _>(invoke_with_response_stream::invoke_with_response_stream)
         .on::<model::PublishVersion, _, _, _>(versions::publish_version)
         .on::<model::ListVersionsByFunction, _, _, _>(versions::list_versions_by_function)
         .on::<model::CreateAlias, _, _, _>(aliases::create_alias)

@@ -58,6 +58,7 @@ impl Lambda {
             endpoint: settings.endpoint_url,
             account_concurrency: settings.concurrency,
             idle_memory_mb_max: IDLE_MEMORY_MB_MAX,
+            stream: sandbox::StreamLimits::default(),
         };
         let logs = Logs::new(fabric.clone());
         let invoker = Invoker::new(fabric.clone(), registry.clone(), packages.clone(), environments, logs, config);

@@ -72,7 +72,12 @@ impl Stage {
         let registry = Arc::new(registry);
         let environments = Arc::new(Fakes::default());
         *environments.clock.lock().unwrap() = Some(clock);
-        let config = Config { endpoint: "http://127.0.0.1:9".into(), account_concurrency: 10, idle_memory_mb_max: 256 };
+        let config = Config {
+            endpoint: "http://127.0.0.1:9".into(),
+            account_concurrency: 10,
+            idle_memory_mb_max: 256,
+            stream: sandbox::StreamLimits::default(),
+        };
         let starter = Arc::new(Starter(environments.clone()));
         let logs = Logs::new(fabric.clone());
         let invoker = Invoker::new(fabric.clone(), registry.clone(), Arc::new(Nowhere), starter, logs, config);
@@ -177,6 +182,10 @@ impl Environment for Fake {
             }),
         };
         Box::pin(async { Outcome { result, duration: Duration::from_millis(2), max_memory_mb: 30, reusable: true } })
+    }
+
+    fn invoke_streaming<'a>(&'a self, event: Event, _: sandbox::ResponseSender) -> BoxFuture<'a, Outcome> {
+        self.invoke(event)
     }
 
     fn freeze<'a>(&'a self) -> BoxFuture<'a, ()> {

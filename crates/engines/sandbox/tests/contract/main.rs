@@ -75,7 +75,10 @@ contract! {
         a_stream_ends_with_its_function,
         a_stream_has_its_limit,
         the_function_goes_on_when_nobody_reads,
-        refuses_an_unknown_response_mode;
+        refuses_an_unknown_response_mode,
+        node_streams_what_a_handler_writes,
+        node_tells_errors_of_a_stream,
+        node_is_held_back_and_limited;
     life:
         kills_on_timeout_and_keeps_the_output,
         times_out_during_init,

@@ -1,4 +1,4 @@
-//! Streamed responses: `provided.*` runtimes over the public Runtime API.
+//! Streamed responses: of `provided.*` runtimes over the public Runtime API, and of Node.js functions.
 
 use std::time::Duration;
 
@@ -193,4 +193,127 @@ pub async fn refuses_an_unknown_response_mode(isolation: Isolation) {
     let outcome = environment.invoke(event(&json!({"chunks": ["1"], "mode": "dripping"}).to_string())).await;
     assert_eq!(response(outcome, &bench.lines), json!("second"));
     assert!(bench.lines.text().starts_with("answered 400\n"), "{}", bench.lines.text());
+}
+
+const NODE: &str = r#"
+const fs = require('fs');
+const { Readable } = require('stream');
+const { pipeline } = require('stream/promises');
+const stream = (handler, options) => awslambda.streamifyResponse(handler, options);
+exports.waits = stream(async (event, out) => {
+  out.setContentType('text/plain');
+  out.write('one ');
+  while (!fs.existsSync(`${process.env.LAMBDA_TASK_ROOT}/go`)) await new Promise((done) => setTimeout(done, 1));
+  out.end('two');
+});
+exports.pipes = stream(async (event, out) => {
+  const source = Readable.from(['a', Buffer.from('b'), 'c']);
+  await pipeline(source, out);
+}, { highWaterMark: 1 });
+exports.object = stream(async (event, out) => { out.write({ got: event }); out.end(); });
+exports.http = stream(async (event, out) => {
+  out = awslambda.HttpResponseStream.from(out, { statusCode: 201, headers: { a: 'b' } });
+  out.write('body');
+  out.end();
+});
+exports.bare = stream(async (event, out) => { awslambda.HttpResponseStream.from(out, { statusCode: 204 }).end(); });
+exports.early = stream(async () => { throw new TypeError('early'); });
+exports.mid = stream(async (event, out) => { out.write('half'); throw new TypeError('mid'); });
+exports.destroys = stream(async (event, out) => { out.write('half'); out.destroy(new RangeError('gone')); });
+exports.thrown = stream(async (event, out) => {
+  out.write('half');
+  setTimeout(() => { throw new Error('late'); }, 1);
+  await new Promise(() => {});
+});
+exports.open = stream(async (event, out) => { out.write('half'); });
+exports.plain = stream((event, out) => { out.end('x'); });
+exports.late = stream(async (event, out) => { out.write('half'); out.setContentType('text/plain'); });
+exports.large = stream(async (event, out) => {
+  for (let left = event; left > 0; left -= 1000) {
+    if (!out.write('x'.repeat(1000))) await new Promise((done) => out.once('drain', done));
+  }
+  out.end();
+});
+exports.returned = async () => 'whole';
+exports.strange = async () => {};
+exports.strange[Symbol.for('aws.lambda.runtime.handler.streaming')] = 'request';
+"#;
+
+async fn node(bench: &Bench, handler: &str) -> (Environment, std::path::PathBuf) {
+    let code = bench.code(&[("index.js", NODE)]);
+    (bench.start(bench.spec("nodejs20.x", &format!("index.{handler}"), code.clone())).await, code)
+}
+
+pub async fn node_streams_what_a_handler_writes(isolation: Isolation) {
+    let bench = Bench::new(isolation).await;
+    let (environment, code) = node(&bench, "waits").await;
+    let (running, mut reader) = begin(&environment, json!({}), StreamLimits::default());
+    assert_eq!(reader.next().await, Some(ResponsePart::Begin { content_type: "text/plain".to_owned() }));
+    assert_eq!(reader.next().await, Some(ResponsePart::Chunk("one ".into())));
+    std::fs::write(code.join("go"), "").unwrap();
+    assert_eq!(read(reader).await, (None, "two".to_owned()));
+    assert!(running.await.unwrap().reusable);
+
+    let http = "application/vnd.awslambda.http-integration-response";
+    let cases = [
+        ("pipes", "application/octet-stream", "abc"),
+        ("object", "application/octet-stream", r#"{"got":{}}"#),
+        ("http", http, "{\"statusCode\":201,\"headers\":{\"a\":\"b\"}}\0\0\0\0\0\0\0\0body"),
+        ("bare", http, "{\"statusCode\":204}\0\0\0\0\0\0\0\0"),
+        ("returned", "application/json", "\"whole\""),
+    ];
+    for (handler, content_type, text) in cases {
+        let (environment, _) = node(&bench, handler).await;
+        for _ in 0..2 {
+            let (running, reader) = begin(&environment, json!({}), StreamLimits::default());
+            assert_eq!(read(reader).await, (Some(content_type.to_owned()), text.to_owned()), "{handler}");
+            let outcome = running.await.unwrap();
+            assert!(outcome.reusable && outcome.result.is_ok(), "{handler}: {outcome:?}");
+        }
+    }
+    let (environment, _) = node(&bench, "object").await;
+    let outcome = environment.invoke(event("[1]")).await;
+    assert_eq!(response(outcome, &bench.lines), json!({"got": [1]}));
+}
+
+pub async fn node_tells_errors_of_a_stream(isolation: Isolation) {
+    let bench = Bench::new(isolation).await;
+    let unfinished = "Response stream is not finished.";
+    let cases = [
+        ("early", "", "TypeError", "early", true),
+        ("mid", "half", "TypeError", "mid", true),
+        ("destroys", "half", "RangeError", "gone", true),
+        ("thrown", "half", "Error", "late", false),
+        ("open", "half", "Runtime.InvalidStreamingOperation", unfinished, true),
+        ("plain", "x", "Runtime.MalformedStreamingHandler", "Streaming does not support non-async handlers.", true),
+        ("late", "half", "Runtime.InvalidStreamingOperation", "Cannot set content-type, too late.", true),
+    ];
+    for (handler, text, error_type, message, reusable) in cases {
+        let (environment, _) = node(&bench, handler).await;
+        let (running, reader) = begin(&environment, json!({}), StreamLimits::default());
+        let sent = read(reader).await.1;
+        let outcome = running.await.unwrap();
+        assert_eq!(outcome.reusable, reusable, "{handler}");
+        let error = failure(outcome);
+        assert_eq!((&error["errorType"], &error["errorMessage"]), (&json!(error_type), &json!(message)), "{handler}");
+        assert_eq!(sent, text, "{handler}");
+    }
+    let code = bench.code(&[("index.js", NODE)]);
+    let started = bench.try_start(bench.spec("nodejs20.x", "index.strange", code)).await;
+    let error = started.err().expect("it must fail");
+    assert_eq!(error.error_type(), "Runtime.MalformedStreamingHandler");
+}
+
+pub async fn node_is_held_back_and_limited(isolation: Isolation) {
+    let bench = Bench::new(isolation).await;
+    let (environment, _) = node(&bench, "large").await;
+    let (running, reader) = begin(&environment, json!(3_000_000), StreamLimits::default());
+    assert_eq!(read(reader).await.1.len(), 3_000_000);
+    assert!(running.await.unwrap().result.is_ok());
+    let limits = StreamLimits { bytes_max: 2_500, ..StreamLimits::default() };
+    let (running, reader) = begin(&environment, json!(5_000), limits);
+    assert_eq!(read(reader).await.1.len(), 2_500);
+    let outcome = running.await.unwrap();
+    assert!(outcome.reusable);
+    assert!(matches!(outcome.result, Err(FunctionError::ResponseTooLarge { bytes_max: 2_500 })), "{outcome:?}");
 }

@@ -69,7 +69,7 @@ impl Member {
 
 impl Structure {
     pub const fn new(name: &'static str, members: &'static [Member]) -> Structure {
-        Structure { name, xml_name: None, members, payload: None, union: false }
+        Structure { name, xml_name: None, members, payload: None, union: false, event_stream: false }
     }
 
     pub const fn xml_name(mut self, name: &'static str) -> Structure {
@@ -84,6 +84,11 @@ impl Structure {
 
     pub const fn union(mut self) -> Structure {
         self.union = true;
+        self
+    }
+
+    pub const fn event_stream(mut self) -> Structure {
+        self.event_stream = true;
         self
     }
 }

@@ -6,7 +6,7 @@ use base::{SpanId, Timestamp, Trace};
 use bytes::Bytes;
 use fabric::EventKind;
 use model_lambda::errors::{invalid_runtime_exception, service_exception};
-use sandbox::{FunctionError, Outcome, StartError};
+use sandbox::{FunctionError, Outcome, ResponseSender, StartError};
 
 use super::specification::{Specification, runtime_arn};
 use super::{Inner, Invoked, Measures, Refused, Request};
@@ -22,6 +22,8 @@ pub(super) const INIT_MAX: Duration = Duration::from_secs(10);
 pub(super) struct Execution<'a> {
     inner: &'a Inner,
     request: Request,
+    /// Where the response goes while the function writes it.
+    response: Option<ResponseSender>,
     span: SpanId,
     /// The invocation as the cause of what the function does.
     trace: Trace,
@@ -58,13 +60,13 @@ struct End {
 }
 
 impl<'a> Execution<'a> {
-    pub(super) fn new(inner: &'a Inner, request: Request) -> Execution<'a> {
+    pub(super) fn new(inner: &'a Inner, request: Request, response: Option<ResponseSender>) -> Execution<'a> {
         let span = inner.fabric.new_span();
         let trace = request.trace.under(span);
-        Execution { inner, request, span, trace, began: inner.fabric.now() }
+        Execution { inner, request, response, span, trace, began: inner.fabric.now() }
     }
 
-    pub(super) async fn run(self, measures: &Measures) -> Result<Invoked, Refused> {
+    pub(super) async fn run(mut self, measures: &Measures) -> Result<Invoked, Refused> {
         let prepared = match self.inner.pool.take(&Key::of(self.version())).await {
             Some(instance) => {
                 instance.log.begin_tail();
@@ -177,7 +179,7 @@ impl<'a> Execution<'a> {
     }
 
     /// Hands the event over, waits for its end and gives the environment back.
-    async fn invoke(&self, ready: Ready) -> (End, Vec<u8>) {
+    async fn invoke(&mut self, ready: Ready) -> (End, Vec<u8>) {
         let Ready { instance, init, spent } = ready;
         // A call of the function's without a trace header is still known as its doing.
         instance.credentials.session.set_current(Some(self.trace.clone()));
@@ -189,7 +191,10 @@ impl<'a> Execution<'a> {
             trace_id: self.trace.to_string(),
             client_context: self.request.client_context.clone(),
         };
-        let outcome = instance.environment.invoke(event).await;
+        let outcome = match self.response.take() {
+            Some(response) => instance.environment.invoke_streaming(event, response).await,
+            None => instance.environment.invoke(event).await,
+        };
         instance.credentials.session.set_current(None);
         let reusable = outcome.reusable;
         let end = self.end_of(outcome, init, spent, &instance.log);

@@ -15,7 +15,7 @@ use crate::invoke::Request;
 use crate::registry::Resolved;
 
 /// The largest event of a synchronous invocation, in bytes.
-const SYNCHRONOUS_BYTES_MAX: usize = 6_291_456;
+pub(super) const SYNCHRONOUS_BYTES_MAX: usize = 6_291_456;
 /// The largest event of an asynchronous invocation, in bytes.
 const ASYNCHRONOUS_BYTES_MAX: usize = 1_048_576;
 /// The largest client context, decoded, in bytes.
@@ -104,7 +104,7 @@ pub(super) fn event(payload: Bytes, limit: usize) -> Result<Bytes, Error> {
 }
 
 /// The client context, which travels in base64.
-fn decode(context: &str) -> Result<String, Error> {
+pub(super) fn decode(context: &str) -> Result<String, Error> {
     let invalid = |why: &str| {
         invalid_request_content_exception(format!("Client context must be a valid Base64-encoded JSON object: {why}"))
             .with("Type", "User")
