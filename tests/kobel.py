@@ -78,6 +78,19 @@ class Server:
     def start(self):
         port_file = self.folder / "port"
         port_file.unlink(missing_ok=True)
+        self._spawn(port_file)
+
+        def ready():
+            if self.process.poll() is not None:
+                if not self._lost_its_port():
+                    raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log_tail()}")
+                self._spawn(port_file)
+            return port_file.exists() and port_file.read_text().strip()
+
+        self.port = int(wait_until(ready, START_TIMEOUT_S, "the server is ready"))
+        return self
+
+    def _spawn(self, port_file):
         command = [self.program, "serve", "--port", str(self.port), "--data", self.data, "--time", self.time]
         command += ["--port-file", port_file, *self.arguments]
         with self.log.open("ab") as log:
@@ -86,13 +99,9 @@ class Server:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=client_environment(), **identity
             )
 
-        def ready():
-            if self.process.poll() is not None:
-                raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log_tail()}")
-            return port_file.exists() and port_file.read_text().strip()
-
-        self.port = int(wait_until(ready, START_TIMEOUT_S, "the server is ready"))
-        return self
+    def _lost_its_port(self):
+        """While no server listens, the system may lend its port to somebody's outgoing connection: not for long."""
+        return self.port != 0 and "Address already in use" in self.log_tail(300)
 
     def stop(self):
         """Asks the server to drain and end, as Ctrl-C does."""
