@@ -293,8 +293,9 @@ class Invocation {
       return;
     }
     this.end();
-    if (body.length > RESPONSE_BYTES_MAX) channel.send(ERROR, { errorType: 'Function.ResponseSizeTooLarge' });
-    else channel.send(RESPONSE, {}, body);
+    const { requestId } = this;
+    if (body.length > RESPONSE_BYTES_MAX) channel.send(ERROR, { requestId, errorType: 'Function.ResponseSizeTooLarge' });
+    else channel.send(RESPONSE, { requestId }, body);
   }
 
   fail(error) {
@@ -302,14 +303,14 @@ class Invocation {
     const described = describe(error);
     logError('Invoke Error', error, described);
     this.end();
-    channel.send(ERROR, { errorType: described.errorType }, Buffer.from(JSON.stringify(described)));
+    channel.send(ERROR, { requestId: this.requestId, errorType: described.errorType }, Buffer.from(JSON.stringify(described)));
   }
 
   // Nothing more is written to the stream that is the answer.
   endStream() {
     if (this.answered) return;
     this.end();
-    channel.send(RESPONSE, {});
+    channel.send(RESPONSE, { requestId: this.requestId });
   }
 
   end() {
@@ -360,7 +361,7 @@ function die(title, error, described, status) {
     channel.sendLast(INIT_ERROR, { errorType: described.errorType }, body, status);
   } else if (current && !current.answered) {
     current.answered = true;
-    channel.sendLast(ERROR, { errorType: described.errorType, fatal: true }, body, status);
+    channel.sendLast(ERROR, { requestId: current.requestId, errorType: described.errorType, fatal: true }, body, status);
   } else {
     process.reallyExit(status);
   }

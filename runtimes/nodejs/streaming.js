@@ -20,10 +20,11 @@ class Fault extends Error {
 
 // What a handler writes to. The socket holds it back: a write is done when the host has room for it.
 class ResponseStream extends Writable {
-  constructor(channel, bytesMax, highWaterMark) {
+  constructor(channel, invocation, highWaterMark) {
     super(highWaterMark === undefined ? {} : { highWaterMark });
     this.channel = channel;
-    this.bytesMax = bytesMax;
+    this.requestId = invocation.requestId;
+    this.bytesMax = invocation.streamBytesMax;
     this.sentBytes = 0;
     this.contentType = undefined;
     this.prelude = null;
@@ -57,7 +58,7 @@ class ResponseStream extends Writable {
   begin() {
     if (this.begun) return;
     this.begun = this.settled = true;
-    this.channel.send(STREAM, { contentType: this.contentType });
+    this.channel.send(STREAM, { requestId: this.requestId, contentType: this.contentType });
     if (this.prelude) this.send(Buffer.concat([Buffer.from(this.prelude), PRELUDE_END]), () => {});
   }
 
@@ -70,9 +71,9 @@ class ResponseStream extends Writable {
     }
     let at = 0;
     for (; at + CHUNK_BYTES_MAX < fits.length; at += CHUNK_BYTES_MAX) {
-      this.channel.send(CHUNK, {}, fits.subarray(at, at + CHUNK_BYTES_MAX));
+      this.channel.send(CHUNK, { requestId: this.requestId }, fits.subarray(at, at + CHUNK_BYTES_MAX));
     }
-    this.channel.send(CHUNK, {}, fits.subarray(at), last);
+    this.channel.send(CHUNK, { requestId: this.requestId }, fits.subarray(at), last);
   }
 }
 
@@ -93,7 +94,7 @@ class HttpResponseStream {
 
 // The invocation ends when the handler's promise is fulfilled and the stream has ended.
 function run(handler, event, invocation, channel) {
-  const stream = new ResponseStream(channel, invocation.streamBytesMax, handler[HIGH_WATER_MARK]);
+  const stream = new ResponseStream(channel, invocation, handler[HIGH_WATER_MARK]);
   const fail = (error) => {
     invocation.fail(error);
     stream.destroy();

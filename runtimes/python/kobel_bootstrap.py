@@ -264,16 +264,16 @@ def serve(channel, handler, header, body):
             raise Fault("Runtime.MarshalError", "Unable to marshal response: %s" % error)
         if len(response) > RESPONSE_BYTES_MAX:
             flush()
-            channel.send(ERROR, {"errorType": "Function.ResponseSizeTooLarge"})
+            channel.send(ERROR, {"requestId": request_id, "errorType": "Function.ResponseSizeTooLarge"})
             return
     except Exception as error:
         described = describe(error, request_id)
         log_error(described)
         flush()
-        channel.send(ERROR, {"errorType": described["errorType"]}, json.dumps(described).encode())
+        channel.send(ERROR, {"requestId": request_id, "errorType": described["errorType"]}, json.dumps(described).encode())
         return
     flush()
-    channel.send(RESPONSE, {}, response)
+    channel.send(RESPONSE, {"requestId": request_id}, response)
 
 
 def flush():

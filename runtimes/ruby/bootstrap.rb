@@ -155,15 +155,15 @@ module Kobel
     def answer(body)
       flush
       if body.bytesize > RESPONSE_BYTES_MAX
-        @channel.send(ERROR, { errorType: 'Function.ResponseSizeTooLarge' })
+        @channel.send(ERROR, { requestId: Kobel.request_id, errorType: 'Function.ResponseSizeTooLarge' })
       else
-        @channel.send(RESPONSE, {}, body)
+        @channel.send(RESPONSE, { requestId: Kobel.request_id }, body)
       end
     end
 
     def report(kind, failure, fatal: false)
       flush
-      @channel.send(kind, { errorType: failure.type, fatal: fatal }, failure.to_h.to_json)
+      @channel.send(kind, { requestId: Kobel.request_id, errorType: failure.type, fatal: fatal }, failure.to_h.to_json)
     end
 
     def flush

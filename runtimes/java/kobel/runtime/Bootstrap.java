@@ -28,7 +28,7 @@ public final class Bootstrap {
             handler = Handlers.load(System.getenv("_HANDLER"));
         } catch (Throwable error) {
             Failure.trim(error);
-            report(channel, Channel.INIT_ERROR, error, true);
+            report(channel, Channel.INIT_ERROR, null, error, true);
             System.exit(1);
             return;
         }
@@ -70,13 +70,14 @@ public final class Bootstrap {
         } else {
             System.setProperty("com.amazonaws.xray.traceHeader", trace.toString());
         }
+        Object requestId = message.header.get("requestId");
         byte[] response;
         try {
             response = handler.handle(message.body, new InvocationContext(message.header));
         } catch (Throwable error) {
             Failure.trim(error);
             boolean fatal = error instanceof VirtualMachineError;
-            report(channel, Channel.ERROR, error, fatal);
+            report(channel, Channel.ERROR, requestId, error, fatal);
             if (fatal) {
                 System.exit(1);
             }
@@ -84,16 +85,20 @@ public final class Bootstrap {
         }
         flush();
         if (response.length > RESPONSE_BYTES_MAX) {
-            channel.send(Channel.ERROR, Collections.singletonMap("errorType", "Function.ResponseSizeTooLarge"), new byte[0]);
+            Map<String, Object> header = new LinkedHashMap<>();
+            header.put("requestId", requestId);
+            header.put("errorType", "Function.ResponseSizeTooLarge");
+            channel.send(Channel.ERROR, header, new byte[0]);
         } else {
-            channel.send(Channel.RESPONSE, Collections.emptyMap(), response);
+            channel.send(Channel.RESPONSE, Collections.singletonMap("requestId", requestId), response);
         }
     }
 
-    private static void report(Channel channel, int kind, Throwable error, boolean fatal) throws IOException {
+    private static void report(Channel channel, int kind, Object requestId, Throwable error, boolean fatal) throws IOException {
         writeEvent(Failure.text(error));
         flush();
         Map<String, Object> header = new LinkedHashMap<>();
+        header.put("requestId", requestId);
         header.put("errorType", error.getClass().getName());
         header.put("fatal", fatal);
         channel.send(kind, header, JsonWriter.write(Failure.describe(error)).getBytes(StandardCharsets.UTF_8));

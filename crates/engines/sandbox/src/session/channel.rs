@@ -4,7 +4,8 @@
 //! a body; numbers are big endian. The header carries facts, the body is never looked into.
 //!
 //! A response is one frame, or a stream: one frame that begins it, one for each chunk, and the frame of a response
-//! (empty) or of an error as its end.
+//! (empty) or of an error as its end. Each names the invocation that it answers, whose id nobody knows before: so a
+//! function cannot answer an event that it does not have yet.
 
 use std::collections::BTreeMap;
 
@@ -50,6 +51,8 @@ struct Frame {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Header {
+    /// The invocation that an answer is for.
+    request_id: Option<String>,
     error_type: String,
     fatal: bool,
     content_type: String,
@@ -108,25 +111,22 @@ impl Channel {
     }
 
     pub(super) async fn call(&mut self, invocation: &Invocation, sink: &mut Sink) -> Reply {
-        if self.has_said_something() {
-            return Reply::Broken("a message before there was an event".to_owned());
-        }
         if self.send(invocation, sink.bytes_max()).await.is_err() {
             return Reply::Closed;
         }
-        match self.answer(sink).await {
+        match self.answer(&invocation.request_id, sink).await {
             Ok(reply) => reply,
             Err(Fault::Closed) => Reply::Closed,
             Err(Fault::Broken(reason)) => Reply::Broken(reason),
         }
     }
 
-    async fn answer(&mut self, sink: &mut Sink) -> Result<Reply, Fault> {
-        let frame = self.receive().await?;
+    async fn answer(&mut self, request_id: &str, sink: &mut Sink) -> Result<Reply, Fault> {
+        let frame = self.receive_about(request_id).await?;
         match frame.kind {
             STREAM => {
                 sink.begin(&frame.header.content_type).await;
-                self.stream(sink).await
+                self.stream(request_id, sink).await
             }
             RESPONSE => Ok(sink.response(frame.body).await.map_or_else(Reply::TooLarge, Reply::Response)),
             ERROR => Ok(error(frame, TooLarge(RESPONSE_BYTES_MAX as u64))),
@@ -135,10 +135,10 @@ impl Channel {
     }
 
     /// Takes a streamed response. Beyond the limit nothing is kept of it, but the function goes on to its end.
-    async fn stream(&mut self, sink: &mut Sink) -> Result<Reply, Fault> {
+    async fn stream(&mut self, request_id: &str, sink: &mut Sink) -> Result<Reply, Fault> {
         let mut taken = Ok(());
         loop {
-            let frame = self.receive().await?;
+            let frame = self.receive_about(request_id).await?;
             match frame.kind {
                 CHUNK if taken.is_ok() => taken = sink.chunk(frame.body).await,
                 CHUNK => {}
@@ -149,12 +149,15 @@ impl Channel {
         }
     }
 
-    /// Between two events a runtime has nothing to say: what is there would be taken for an answer to the next one.
-    fn has_said_something(&self) -> bool {
-        use rustix::net::RecvFlags;
-        // Past the event loop, which may not have heard of the latest bytes yet.
-        let peeked = rustix::net::recv(&self.stream, &mut [0_u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
-        !self.incoming.is_empty() || matches!(peeked, Ok((1.., _)))
+    /// The next frame. Answers to other invocations are dropped, as the Runtime API refuses them.
+    async fn receive_about(&mut self, request_id: &str) -> Result<Frame, Fault> {
+        loop {
+            let frame = self.receive().await?;
+            let answers = matches!(frame.kind, RESPONSE | ERROR | STREAM | CHUNK);
+            if !answers || frame.header.request_id.as_deref() == Some(request_id) {
+                return Ok(frame);
+            }
+        }
     }
 
     async fn send(&mut self, invocation: &Invocation, stream_bytes_max: u64) -> std::io::Result<()> {
