@@ -307,3 +307,20 @@ class TestFailures:
         done = functions.invoke(name)
         assert (done.error, done.payload["errorType"]) == ("Unhandled", "Runtime.InvalidEntrypoint")
         assert "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]" in done.payload["errorMessage"]
+
+
+def test_the_journal_tells_how_an_environment_started(server, functions, name):
+    """The first one executes the interpreter and has its stem booted, of which later ones are forked."""
+
+    def started(function, **arguments):
+        functions.create(function, **arguments)
+        request = functions.invoke(function, 1).reply["ResponseMetadata"]["RequestId"]
+        events = server.admin("events?count=1000")["events"]
+        detail = next(event["detail"] for event in events if event["action"] == "invoke" and request in event["detail"])
+        return detail.split("; ")[0]
+
+    assert "ms by exec (the package's own program)" in started(f"{name}-native", handler="echo", language="provided")
+    own = {"Environment": {"Variables": {"PYTHONOPTIMIZE": "1"}}}
+    assert "ms by exec (the function sets variables" in started(f"{name}-own", **own)
+    fresh = (f"{name}-{number}" for number in range(200))
+    wait_until(lambda: started(next(fresh)).endswith("ms by stem"), what="an environment is forked")

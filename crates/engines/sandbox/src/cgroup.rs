@@ -120,6 +120,16 @@ impl Group {
         Ok(true)
     }
 
+    /// Version 2: pages its memory out. It may use swap for that, and for nothing else.
+    pub(crate) fn page_out(&self) -> io::Result<()> {
+        let Some(memory) = &self.memory else { return Ok(()) };
+        fs::write(memory.join("memory.swap.max"), "max")?;
+        // Fails where less can be paged out than is asked for.
+        let reclaimed = fs::write(memory.join("memory.reclaim"), self.memory_bytes().to_string());
+        fs::write(memory.join("memory.swap.max"), "0")?;
+        reclaimed.or_else(|error| if error.kind() == io::ErrorKind::WouldBlock { Ok(()) } else { Err(error) })
+    }
+
     pub(crate) fn memory_file(&self, name: &str) -> Option<PathBuf> {
         self.memory.as_ref().map(|dir| dir.join(name))
     }

@@ -2,6 +2,8 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) mod namespaces;
+#[cfg(target_os = "linux")]
+mod paging;
 pub(crate) mod process;
 #[cfg(target_os = "linux")]
 mod resident;
@@ -31,6 +33,8 @@ pub(crate) struct Spawned {
     pub endpoint: Option<TcpListener>,
     /// How the runtime came to life.
     pub mode: StartMode,
+    /// Why it was executed and not forked.
+    pub why_exec: Option<&'static str>,
 }
 
 /// How the runtime is spoken with.
@@ -71,6 +75,8 @@ pub(crate) trait Process: Send + Sync {
     fn freeze(&self) -> std::io::Result<()>;
     /// Lets them run again.
     fn thaw(&self) -> std::io::Result<()>;
+    /// Pages their memory out, if the host has anywhere to put it. They must be frozen. Blocks.
+    fn page_out(&self) -> std::io::Result<()>;
     /// The memory high-water mark up to now, in bytes.
     fn max_memory_bytes(&self) -> u64;
 }

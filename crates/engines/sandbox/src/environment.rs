@@ -45,6 +45,7 @@ struct Inner {
     memory_mb: u32,
     init_duration: Duration,
     mode: StartMode,
+    why_exec: Option<&'static str>,
     endpoint: Option<JoinHandle<()>>,
 }
 
@@ -83,6 +84,7 @@ impl Environment {
             memory_mb: spec.memory_mb,
             init_duration: Duration::ZERO,
             mode: spawned.mode,
+            why_exec: spawned.why_exec,
             endpoint,
         };
         inner.run_init(spec.init_timeout).await?;
@@ -102,6 +104,11 @@ impl Environment {
     /// How its runtime came to life.
     pub fn start_mode(&self) -> StartMode {
         self.inner.mode
+    }
+
+    /// Why its runtime was executed, where it was: a few words.
+    pub fn why_exec(&self) -> Option<&'static str> {
+        self.inner.why_exec
     }
 
     /// Hands over one event and waits for its end. Calls take turns.
@@ -144,6 +151,17 @@ impl Environment {
     /// Lets them run again. Must be called before the next invocation.
     pub async fn thaw(&self) {
         self.report("thaw", self.inner.process.thaw());
+    }
+
+    /// Pages the memory of a frozen environment out, where the host has swap and allows it.
+    pub async fn page_out(&self) {
+        let inner = self.inner.clone();
+        let paged = tokio::task::spawn_blocking(move || inner.process.page_out()).await;
+        match paged.expect("paging out does not panic") {
+            Ok(()) => {}
+            // `kobel doctor` tells where it cannot be done.
+            Err(error) => tracing::debug!(%error, "failed to page out an environment"),
+        }
     }
 
     /// Kills it and waits until nothing of it runs.

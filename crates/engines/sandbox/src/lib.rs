@@ -28,6 +28,7 @@ mod entrypoint;
 mod environment;
 mod error;
 mod exit;
+mod host;
 #[cfg(target_os = "linux")]
 mod image;
 #[cfg(target_os = "linux")]
@@ -48,6 +49,7 @@ pub use config::{Config, Connections, Held, Isolation};
 pub use environment::Environment;
 pub use error::{Error, FunctionError, RESPONSE_BYTES_MAX, StartError};
 pub use exit::Exit;
+pub use host::host_memory_mb;
 #[cfg(target_os = "linux")]
 pub use launcher::{LAUNCHER_ARGUMENT, launcher_main};
 pub use output::LINE_BYTES_MAX;

@@ -19,7 +19,7 @@ use crate::error::{Error, StartError};
 use crate::plan::{self, Layout};
 use crate::runtimes::{self, Family, Resolved, Runtime};
 use crate::scratch;
-use crate::spec::{EnvironmentSpec, Image, Output};
+use crate::spec::{EnvironmentSpec, Image, Output, StartMode};
 #[cfg(target_os = "linux")]
 use crate::stem;
 
@@ -101,6 +101,18 @@ impl Sandbox {
     /// The interpreters of the host, newest first within a family. Blocks on the first call.
     pub fn runtimes(&self) -> Vec<Runtime> {
         self.inner.runtimes().to_vec()
+    }
+
+    /// How functions of an interpreter start here, and what would make it otherwise.
+    pub fn start_mode(&self, runtime: &Runtime) -> (StartMode, &'static str) {
+        match &self.inner.driver {
+            #[cfg(target_os = "linux")]
+            Driver::Namespaces(_) => stem::explain(runtime),
+            Driver::Process => {
+                let _ = runtime;
+                (StartMode::Exec, process::NO_STEM)
+            }
+        }
     }
 
     /// What serves a runtime identifier: the exact version, else the nearest with a warning.
@@ -190,7 +202,8 @@ impl Sandbox {
             #[cfg(target_os = "linux")]
             Driver::Namespaces(driver) => {
                 let command = crate::image::command(spec, image, self.inner.config.endpoint_port)?;
-                let spawned = driver.spawn(namespaces::start(spec, command, Conversation::RuntimeApi, None)).await;
+                let own = Err("the image's own program");
+                let spawned = driver.spawn(namespaces::start(spec, command, Conversation::RuntimeApi, own)).await;
                 spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
             }
             Driver::Process => Err(Error::ImageNeedsNamespaces.into()),

@@ -96,7 +96,7 @@ pub enum StartMode {
 
 impl std::fmt::Display for StartMode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             StartMode::Exec => "exec",
             StartMode::Stem => "stem",
         })

@@ -6,7 +6,7 @@
 use crate::launcher::message::Stem;
 use crate::plan::{self, Layout};
 use crate::runtimes::{Family, Resolved, Runtime};
-use crate::spec::EnvironmentSpec;
+use crate::spec::{EnvironmentSpec, StartMode};
 
 /// The first Python whose collector can be told to leave what lives alone (`gc.freeze`).
 const PYTHON_MINOR_MIN: u32 = 7;
@@ -29,24 +29,41 @@ const BOOT_VARIABLES: [&str; 12] = [
     "AWS_LAMBDA_EXEC_WRAPPER",
 ];
 
-/// The stem that can bear the runtime of `spec`; `None` where it has to boot for itself.
-pub(crate) fn of(spec: &EnvironmentSpec, resolved: &Resolved, layout: &Layout) -> Option<Stem> {
-    let runtime = resolved.runtime.as_ref().filter(|runtime| is_forkable(runtime, spec))?;
+/// The stem that can bear the runtime of `spec`, or why it has to boot for itself.
+pub(crate) fn of(spec: &EnvironmentSpec, resolved: &Resolved, layout: &Layout) -> Result<Stem, &'static str> {
+    let runtime = resolved.runtime.as_ref().ok_or("the package's own program")?;
+    is_forkable(runtime, spec.memory_mb)?;
     let has_a_say = |name: &String| BOOT_VARIABLES.iter().any(|start| name.starts_with(start));
     if spec.variables.keys().any(has_a_say) {
-        return None;
+        return Err("the function sets variables that interpreters read when they boot");
     }
     let command = plan::stem(spec, resolved, runtime, layout);
     let variables = command.variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     // The interpreter itself, and the size of its heap.
     let name = format!("{} {}", runtime.path.display(), command.arguments[1..].join(" "));
-    Some(Stem { name, arguments: command.arguments, variables, lang: command.lang })
+    Ok(Stem { name, arguments: command.arguments, variables, lang: command.lang })
 }
 
-fn is_forkable(runtime: &Runtime, spec: &EnvironmentSpec) -> bool {
+/// Whether a stem can bear functions of this runtime with so much memory, or why not.
+fn is_forkable(runtime: &Runtime, memory_mb: u32) -> Result<(), &'static str> {
     match runtime.family {
-        Family::Python => runtime.version.minor >= PYTHON_MINOR_MIN,
-        Family::Nodejs => spec.memory_mb <= ONE_CPU_MEMORY_MB,
-        Family::Java | Family::Ruby | Family::Dotnet | Family::Provided => false,
+        Family::Python if runtime.version.minor < PYTHON_MINOR_MIN => Err("Python before 3.7 is not forked"),
+        Family::Nodejs if memory_mb > ONE_CPU_MEMORY_MB => {
+            Err("more than 1769 MB, for which Node.js needs its threads")
+        }
+        Family::Python | Family::Nodejs => Ok(()),
+        Family::Java => Err("a JVM's threads cannot be forked"),
+        Family::Ruby | Family::Dotnet | Family::Provided => Err("there is no stem for this runtime"),
+    }
+}
+
+/// How functions of this interpreter start, for people to read.
+pub(crate) fn explain(runtime: &Runtime) -> (StartMode, &'static str) {
+    match (is_forkable(runtime, 0), is_forkable(runtime, u32::MAX)) {
+        (Err(reason), _) => (StartMode::Exec, reason),
+        (Ok(()), Err(_)) => {
+            (StartMode::Stem, "except with more than 1769 MB, or variables that interpreters read when they boot")
+        }
+        (Ok(()), Ok(())) => (StartMode::Stem, "except with variables that interpreters read when they boot"),
     }
 }

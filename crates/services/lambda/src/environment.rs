@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use sandbox::{EnvironmentSpec, Invocation, Outcome, Output, ResponseSender, StartError};
+use sandbox::{EnvironmentSpec, Invocation, Outcome, Output, ResponseSender, StartError, StartMode};
 
 use crate::package::{Code, Packages};
 use crate::registry::{Package, Version};
@@ -45,11 +45,15 @@ pub trait Environments: Send + Sync {
 /// One execution environment; it takes one event at a time. Dropping it ends it.
 pub trait Environment: Send + Sync {
     fn init_duration(&self) -> Duration;
+    /// How its runtime came to life; where it was executed, also why.
+    fn start_mode(&self) -> (StartMode, Option<&'static str>);
     fn invoke<'a>(&'a self, event: Event) -> BoxFuture<'a, Outcome>;
     /// The response goes into `response` as the function writes it.
     fn invoke_streaming<'a>(&'a self, event: Event, response: ResponseSender) -> BoxFuture<'a, Outcome>;
     fn freeze<'a>(&'a self) -> BoxFuture<'a, ()>;
     fn thaw<'a>(&'a self) -> BoxFuture<'a, ()>;
+    /// Gives the memory of a frozen environment back to the host, as far as that can be.
+    fn page_out<'a>(&'a self) -> BoxFuture<'a, ()>;
     fn stop<'a>(&'a self) -> BoxFuture<'a, ()>;
     fn is_alive(&self) -> bool;
 }
@@ -107,6 +111,10 @@ impl Environment for sandbox::Environment {
         sandbox::Environment::init_duration(self)
     }
 
+    fn start_mode(&self) -> (StartMode, Option<&'static str>) {
+        (sandbox::Environment::start_mode(self), self.why_exec())
+    }
+
     fn invoke<'a>(&'a self, event: Event) -> BoxFuture<'a, Outcome> {
         Box::pin(sandbox::Environment::invoke(self, event.into()))
     }
@@ -121,6 +129,10 @@ impl Environment for sandbox::Environment {
 
     fn thaw<'a>(&'a self) -> BoxFuture<'a, ()> {
         Box::pin(sandbox::Environment::thaw(self))
+    }
+
+    fn page_out<'a>(&'a self) -> BoxFuture<'a, ()> {
+        Box::pin(sandbox::Environment::page_out(self))
     }
 
     fn stop<'a>(&'a self) -> BoxFuture<'a, ()> {

@@ -31,7 +31,7 @@ pub struct Config {
     pub endpoint: String,
     /// Concurrent executions of an account in a region.
     pub account_concurrency: u32,
-    /// The sum of the memory sizes of environments that are kept idle, in MB.
+    /// What environments that are kept idle may hold in memory, in MB.
     pub idle_memory_mb_max: u64,
     /// Of responses that are streamed.
     pub stream: StreamLimits,

@@ -16,8 +16,10 @@ use crate::package::Packages;
 use crate::registry::{Function, FunctionName, Package, Registry, Version};
 use crate::{error, operations, resources};
 
-/// The memory of environments that are kept idle, over all functions.
-const IDLE_MEMORY_MB_MAX: u64 = 16 * 1024;
+/// The part of the host's memory that idle environments may hold, over all functions.
+const IDLE_MEMORY_SHARE: u64 = 2;
+/// What they may hold where the host does not tell its memory, in MB.
+const IDLE_MEMORY_MB: u64 = 4 * 1024;
 
 /// How the service runs on this host.
 #[derive(Clone, Debug)]
@@ -57,7 +59,7 @@ impl Lambda {
         let config = Config {
             endpoint: settings.endpoint_url,
             account_concurrency: settings.concurrency,
-            idle_memory_mb_max: IDLE_MEMORY_MB_MAX,
+            idle_memory_mb_max: sandbox::host_memory_mb().map_or(IDLE_MEMORY_MB, |host| host / IDLE_MEMORY_SHARE),
             stream: sandbox::StreamLimits::default(),
         };
         let logs = Logs::new(fabric.clone());

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use clock::Clock;
 use fabric::{Delivery, Fabric, Outcome as Delivered, Parts, Refusal, Sender, Target};
 use futures_util::future::BoxFuture;
-use sandbox::{EnvironmentSpec, FunctionError, Outcome, Output, StartError};
+use sandbox::{EnvironmentSpec, FunctionError, Outcome, Output, StartError, StartMode};
 
 use crate::environment::{Environment, Environments, Event, Folders, Unpack};
 use crate::invoke::{Config, Invoker, Request};
@@ -35,6 +35,8 @@ pub struct Fakes {
     pub started: Mutex<Vec<EnvironmentSpec>>,
     /// The moment and the request id of each event.
     pub events: Mutex<Vec<(Timestamp, Event)>>,
+    /// What was done with environments between events, in order.
+    pub rests: Mutex<Vec<&'static str>>,
     clock: Mutex<Option<Clock>>,
 }
 
@@ -164,6 +166,13 @@ impl Environments for Starter {
     }
 }
 
+impl Fake {
+    fn note(&self, step: &'static str) -> BoxFuture<'_, ()> {
+        self.0.rests.lock().unwrap().push(step);
+        Box::pin(async {})
+    }
+}
+
 impl Environment for Fake {
     fn init_duration(&self) -> Duration {
         Duration::from_millis(100)
@@ -181,7 +190,11 @@ impl Environment for Fake {
                 body: Bytes::from(format!("{{\"errorMessage\":\"{message}\"}}")),
             }),
         };
-        Box::pin(async { Outcome { result, duration: Duration::from_millis(2), max_memory_mb: 30, reusable: true } })
+        Box::pin(async { Outcome { result, duration: Duration::from_millis(2), max_memory_mb: 100, reusable: true } })
+    }
+
+    fn start_mode(&self) -> (StartMode, Option<&'static str>) {
+        (StartMode::Exec, Some("it is a fake"))
     }
 
     fn invoke_streaming<'a>(&'a self, event: Event, _: sandbox::ResponseSender) -> BoxFuture<'a, Outcome> {
@@ -189,15 +202,19 @@ impl Environment for Fake {
     }
 
     fn freeze<'a>(&'a self) -> BoxFuture<'a, ()> {
-        Box::pin(async {})
+        self.note("freeze")
     }
 
     fn thaw<'a>(&'a self) -> BoxFuture<'a, ()> {
-        Box::pin(async {})
+        self.note("thaw")
+    }
+
+    fn page_out<'a>(&'a self) -> BoxFuture<'a, ()> {
+        self.note("page out")
     }
 
     fn stop<'a>(&'a self) -> BoxFuture<'a, ()> {
-        Box::pin(async {})
+        self.note("stop")
     }
 
     fn is_alive(&self) -> bool {

@@ -15,6 +15,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe::Receiver;
 use tokio::net::{TcpListener, UnixStream};
 
+use super::paging;
 use super::resident::{self, Resident};
 use super::{Conversation, Ended, Later, Link, Process, Spawned};
 use crate::capabilities::{Capabilities, Feature};
@@ -56,7 +57,8 @@ pub(crate) struct Settings {
 pub(crate) struct Starting {
     start: Start,
     conversation: Conversation,
-    bearing: Option<Bearing>,
+    /// Or why none can.
+    bearing: Result<Bearing, &'static str>,
 }
 
 /// How a stem can bear the runtime of a start.
@@ -71,7 +73,7 @@ pub(crate) fn start(
     spec: &EnvironmentSpec,
     mut command: Command,
     conversation: Conversation,
-    stem: Option<Stem>,
+    stem: Result<Stem, &'static str>,
 ) -> Starting {
     let bearing = stem.map(|stem| Bearing { stem, specialise: session::specialise(&command.variables) });
     if conversation == Conversation::Channel {
@@ -124,7 +126,8 @@ impl Namespaces {
     pub(crate) async fn spawn(&self, starting: Starting) -> io::Result<Spawned> {
         let Starting { mut start, conversation, bearing } = starting;
         let client = self.client()?;
-        start.stem = bearing.as_ref().map(|bearing| bearing.stem.name.clone()).filter(|name| client.has_stem(name));
+        let stem = bearing.as_ref().ok().map(|bearing| bearing.stem.name.clone());
+        start.stem = stem.filter(|name| client.has_stem(name));
         let (output, output_end) = io::pipe()?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (report, report_end) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
@@ -136,12 +139,16 @@ impl Namespaces {
         descriptors.extend(channel.as_ref().map(|(_, theirs)| theirs.as_fd()));
         let limits = start.limits;
         let mode = if start.stem.is_some() { StartMode::Stem } else { StartMode::Exec };
-        let mut missing_stem = None;
+        let (mut missing_stem, mut why_exec) = (None, None);
         match (mode, bearing, &channel) {
-            (StartMode::Stem, Some(bearing), Some((ours, _))) => {
+            (StartMode::Stem, Ok(bearing), Some((ours, _))) => {
                 io::Write::write_all(&mut &*ours, &bearing.specialise?)?;
             }
-            (_, bearing, _) => missing_stem = bearing.map(|bearing| bearing.stem),
+            (_, Ok(bearing), _) => {
+                why_exec = Some(client.why_no_stem(&bearing.stem.name));
+                missing_stem = Some(bearing.stem);
+            }
+            (_, Err(reason), _) => why_exec = Some(reason),
         }
         let life = client.start(&start, &descriptors)?;
         drop((output_end, report_end));
@@ -159,7 +166,7 @@ impl Namespaces {
             None => Link::RuntimeApi(listeners.next().ok_or_else(missing)?),
         };
         let output = Receiver::from_owned_fd(output.into())?;
-        Ok(Spawned { process: Box::new(process), output, link, endpoint: Some(endpoint), mode })
+        Ok(Spawned { process: Box::new(process), output, link, endpoint: Some(endpoint), mode, why_exec })
     }
 
     pub(crate) fn capabilities(&self) -> Capabilities {
@@ -303,6 +310,16 @@ impl Process for Isolated {
         self.set_frozen(false)
     }
 
+    fn page_out(&self) -> io::Result<()> {
+        if !crate::host::has_swap() || self.life.has_ended() {
+            return Ok(());
+        }
+        match self.memory_group() {
+            Some(group) if group.version == 2 => group.page_out(),
+            _ => paging::page_out(&resident::tree(&self.pids)),
+        }
+    }
+
     fn max_memory_bytes(&self) -> u64 {
         match (self.life.known_max_memory_bytes(), self.memory_group()) {
             (Some(bytes), _) => bytes,
@@ -313,6 +330,19 @@ impl Process for Isolated {
 }
 
 const KILLED: Ended = Ended { exit: Exit::Signal(libc::SIGKILL), out_of_memory: false, max_memory_bytes: None };
+
+/// Whether the memory of idle environments can be paged out.
+fn paging_feature(prepared: &Prepared) -> Feature {
+    const NAME: &str = "page out";
+    let by_group = prepared.group_version == 2 && prepared.controllers[0];
+    match (crate::host::has_swap(), by_group || prepared.as_root) {
+        (false, _) => Feature::off(NAME, "idle environments keep their memory: add swap, such as zram"),
+        (true, false) => {
+            Feature::off(NAME, "idle environments keep their memory: it takes root, or control groups of version 2")
+        }
+        (true, true) => Feature::on(NAME, "to swap, when an environment has been idle for long"),
+    }
+}
 
 fn features(prepared: &Prepared) -> Vec<Feature> {
     let who = if prepared.as_root { "as root" } else { "without root, in a user namespace" };
@@ -334,6 +364,7 @@ fn features(prepared: &Prepared) -> Vec<Feature> {
         limited("pids limit", "pids", pids, "by RLIMIT_NPROC in the user namespace"),
         limited("CPU share", "cpu", cpu, "all functions weigh the same"),
         limited("freezer", "freezer", freezer, "by SIGSTOP"),
+        paging_feature(prepared),
         Feature::on("/tmp size", "tmpfs of the configured size"),
     ]
 }

@@ -19,6 +19,9 @@ use crate::spec::StartMode;
 /// Descriptors a function may hold.
 const OPEN_FILES_MAX: u64 = 1024;
 
+/// Why no runtime is forked from a stem.
+pub(crate) const NO_STEM: &str = "stems need the namespaces driver";
+
 /// What a start needs beside the command.
 pub(crate) struct Start {
     pub command: Command,
@@ -82,7 +85,14 @@ pub(crate) async fn spawn(mut start: Start) -> io::Result<Spawned> {
         resident: super::resident::Resident::of(vec![pid]),
     };
     let output = Receiver::from_owned_fd(output.into())?;
-    Ok(Spawned { process: Box::new(process), output, link, endpoint: None, mode: StartMode::Exec })
+    Ok(Spawned {
+        process: Box::new(process),
+        output,
+        link,
+        endpoint: None,
+        mode: StartMode::Exec,
+        why_exec: Some(NO_STEM),
+    })
 }
 
 fn launch(start: &Start, output: OwnedFd, channel: Option<OwnedFd>) -> io::Result<Child> {
@@ -171,6 +181,14 @@ impl Process for Plain {
 
     fn thaw(&self) -> io::Result<()> {
         signal_group(self.pid, libc::SIGCONT)
+    }
+
+    fn page_out(&self) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        if crate::host::has_swap() && !self.has_ended() {
+            return super::paging::page_out(&super::resident::tree(&[self.pid]));
+        }
+        Ok(())
     }
 
     fn max_memory_bytes(&self) -> u64 {

@@ -1,4 +1,4 @@
-use sandbox::{Config, Family, Runtime, Sandbox};
+use sandbox::{Config, Family, Sandbox};
 
 use super::Error;
 use crate::{cli, print};
@@ -9,7 +9,7 @@ pub fn run(doctor: &cli::Doctor) -> Result<(), Error> {
     let isolation = doctor.isolation.into();
     let config = Config { isolation, ..Config::new(folder.path(), 4566, std::sync::Arc::new(|_, _| {})) };
     let sandbox = Sandbox::open(config)?;
-    show_runtimes(&sandbox.runtimes());
+    show_runtimes(&sandbox);
     let capabilities = sandbox.capabilities();
     print::line(&format!("\nIsolation: {}", capabilities.driver));
     if let Some(reason) = &capabilities.reason {
@@ -22,8 +22,8 @@ pub fn run(doctor: &cli::Doctor) -> Result<(), Error> {
     Ok(())
 }
 
-/// The interpreters that are here, and how to get those that are not.
-fn show_runtimes(found: &[Runtime]) {
+/// The interpreters that are here with how functions start on them, and how to get those that are not.
+fn show_runtimes(sandbox: &Sandbox) {
     const REMEDIES: [(Family, &str); 5] = [
         (Family::Python, "install Python 3 (Debian: apt-get install python3)"),
         (Family::Nodejs, "install Node.js (Debian: apt-get install nodejs)"),
@@ -31,15 +31,18 @@ fn show_runtimes(found: &[Runtime]) {
         (Family::Ruby, "install Ruby 3 (Debian: apt-get install ruby)"),
         (Family::Dotnet, "install .NET from https://dot.net and let DOTNET_ROOT name its folder"),
     ];
+    let found = sandbox.runtimes();
     print::line("Runtimes");
-    for runtime in found {
-        let place = print::dim(&runtime.path.display().to_string());
-        print::line(&format!("  {}  {:<16} {place}", print::verdict("yes", true), runtime.identifier()));
+    for runtime in &found {
+        let (mode, why) = sandbox.start_mode(runtime);
+        let detail = print::dim(&format!("{}; {why}", runtime.path.display()));
+        print::line(&format!("  {}  {:<16} {mode:<5} {detail}", print::verdict("yes", true), runtime.identifier()));
     }
     print::line(&format!(
-        "  {}  {:<16} {}",
+        "  {}  {:<16} {:<5} {}",
         print::verdict("yes", true),
         "provided",
+        sandbox::StartMode::Exec,
         print::dim("any executable named bootstrap")
     ));
     for (family, remedy) in REMEDIES {

@@ -6,7 +6,7 @@ use base::{SpanId, Timestamp, Trace};
 use bytes::Bytes;
 use fabric::EventKind;
 use model_lambda::errors::{invalid_runtime_exception, service_exception};
-use sandbox::{FunctionError, Outcome, ResponseSender, StartError};
+use sandbox::{FunctionError, Outcome, ResponseSender, StartError, StartMode};
 
 use super::specification::{Specification, runtime_arn};
 use super::{Inner, Invoked, Measures, Refused, Request};
@@ -34,7 +34,7 @@ pub(super) struct Execution<'a> {
 struct Ready {
     instance: Instance,
     /// Set where it was made for this invocation.
-    init: Option<Duration>,
+    init: Option<Init>,
     /// What a repeated init has used up of the function's timeout.
     spent: Duration,
 }
@@ -55,8 +55,16 @@ struct End {
     payload: Bytes,
     error: Option<(String, Status)>,
     duration: Duration,
-    init: Option<Duration>,
+    init: Option<Init>,
     max_memory_mb: u32,
+}
+
+/// An init phase that went before the invocation.
+#[derive(Clone, Copy)]
+struct Init {
+    duration: Duration,
+    mode: StartMode,
+    why_exec: Option<&'static str>,
 }
 
 impl<'a> Execution<'a> {
@@ -88,12 +96,13 @@ impl<'a> Execution<'a> {
             }
         };
         measures.invoked(end.duration, end.error.is_some());
+        let took = end.duration + end.init.map_or(Duration::ZERO, |init| init.duration);
         let error_type = end.error.map(|(error_type, _)| error_type);
         let detail = match end.init {
-            Some(init) => format!("{:.2} ms, init {:.2} ms", ms(end.duration), ms(init)),
+            Some(init) => format!("{:.2} ms, {init}", ms(end.duration)),
             None => format!("{:.2} ms", ms(end.duration)),
         };
-        self.tell_journal(error_type.as_deref().unwrap_or("ok"), &detail, end.duration + end.init.unwrap_or_default());
+        self.tell_journal(error_type.as_deref().unwrap_or("ok"), &detail, took);
         let executed_version = self.version().version.clone();
         Ok(Invoked { payload: end.payload, error_type, executed_version, log_tail, trace: self.trace })
     }
@@ -131,7 +140,8 @@ impl<'a> Execution<'a> {
         let first = match self.inner.environments.start(made.spec.clone(), log.clone()).await {
             Ok(environment) => {
                 self.say_start(&log);
-                let init = Some(environment.init_duration());
+                let (mode, why_exec) = environment.start_mode();
+                let init = Some(Init { duration: environment.init_duration(), mode, why_exec });
                 return Ok(Prepared::Ready(self.ready(made, environment, init, Duration::ZERO)));
             }
             Err(error) if error.is_service_fault() => return Err(service_fault(&error)),
@@ -164,13 +174,14 @@ impl<'a> Execution<'a> {
         &self,
         made: Specification,
         environment: std::sync::Arc<dyn crate::environment::Environment>,
-        init: Option<Duration>,
+        init: Option<Init>,
         spent: Duration,
     ) -> Ready {
         let instance = Instance {
             environment,
             version: self.request.resolved.version.clone(),
             started: self.inner.fabric.now(),
+            used_mb: 0,
             log: made.log,
             credentials: made.credentials,
             code: made.code,
@@ -180,7 +191,7 @@ impl<'a> Execution<'a> {
 
     /// Hands the event over, waits for its end and gives the environment back.
     async fn invoke(&mut self, ready: Ready) -> (End, Vec<u8>) {
-        let Ready { instance, init, spent } = ready;
+        let Ready { mut instance, init, spent } = ready;
         // A call of the function's without a trace header is still known as its doing.
         instance.credentials.session.set_current(Some(self.trace.clone()));
         let event = Event {
@@ -197,6 +208,7 @@ impl<'a> Execution<'a> {
         };
         instance.credentials.session.set_current(None);
         let reusable = outcome.reusable;
+        instance.used_mb = outcome.max_memory_mb;
         let end = self.end_of(outcome, init, spent, &instance.log);
         self.say_end(&instance.log, &end);
         let tail = instance.log.take_tail();
@@ -212,7 +224,7 @@ impl<'a> Execution<'a> {
         (end, tail)
     }
 
-    fn end_of(&self, outcome: Outcome, init: Option<Duration>, spent: Duration, log: &LogStream) -> End {
+    fn end_of(&self, outcome: Outcome, init: Option<Init>, spent: Duration, log: &LogStream) -> End {
         let (duration, max_memory_mb) = (outcome.duration + spent, outcome.max_memory_mb);
         let error = match outcome.result {
             Ok(payload) => return End { payload, error: None, duration, init, max_memory_mb },
@@ -266,7 +278,7 @@ impl<'a> Execution<'a> {
         let report = Report {
             request_id,
             duration: end.duration,
-            init_duration: end.init,
+            init_duration: end.init.map(|init| init.duration),
             memory_mb: self.version().memory_mb,
             max_memory_mb: end.max_memory_mb,
             status: end.error.as_ref().map_or(Status::Success, |(_, status)| *status),
@@ -285,6 +297,13 @@ impl<'a> Execution<'a> {
         event.outcome = outcome.to_owned();
         event.detail = format!("{detail}; request {}", self.request.request_id);
         self.inner.fabric.journal.record(event);
+    }
+}
+
+impl std::fmt::Display for Init {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "init {:.2} ms by {}", ms(self.duration), self.mode)?;
+        self.why_exec.map_or(Ok(()), |reason| write!(f, " ({reason})"))
     }
 }
 

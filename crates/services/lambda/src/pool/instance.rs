@@ -13,6 +13,8 @@ pub struct Instance {
     pub environment: Arc<dyn Environment>,
     pub version: Arc<Version>,
     pub started: Timestamp,
+    /// What it has held in memory at most, in MB.
+    pub used_mb: u32,
     pub log: Arc<LogStream>,
     pub credentials: Credentials,
     /// Keeps its folders there.

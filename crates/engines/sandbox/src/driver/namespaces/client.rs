@@ -136,6 +136,15 @@ impl Client {
         matches!(self.stems().get(name), Some(Planting::Ready(_)))
     }
 
+    /// Why a stem cannot be forked.
+    pub(super) fn why_no_stem(&self, name: &str) -> &'static str {
+        match self.stems().get(name) {
+            Some(Planting::Ended(PLANTINGS_MAX..)) => "its stem ended too often",
+            Some(Planting::Booting(_)) => "its stem boots",
+            Some(Planting::Ended(_) | Planting::Ready(_)) | None => "the first of its stem",
+        }
+    }
+
     /// Boots a stem, unless it boots or has ended too often.
     pub(super) fn plant(&self, stem: Stem) {
         let times = match self.stems().get(&stem.name) {
