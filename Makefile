@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-rust test-clients lint bench sim clean
+.PHONY: help setup up test test-rust test-clients leaks lint bench sim clean
 
 XDG_CACHE_HOME ?= $(HOME)/.cache
 export KOBEL_CACHE ?= $(XDG_CACHE_HOME)/kobel
@@ -37,6 +37,9 @@ test-rust: ## Run the tests beside the code
 test-clients: ## Run the official clients against a real server (KOBEL_BIN=…, PYTEST_ARGS=…)
 	if [[ -z "$${KOBEL_BIN:-}" ]]; then cargo build -p kobel; fi
 	KOBEL_BIN="$${KOBEL_BIN:-$(CARGO_TARGET_DIR)/debug/kobel}" pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) tests
+
+leaks: setup ## Make and end 20,000 environments, and as many without root: nothing may be left (some minutes)
+	KOBEL_LEAK_ENVIRONMENTS=20000 cargo test -q -p kobel-sandbox --test leaks
 
 lint: setup ## Check format, lints, the architecture's invariants and licences
 	cargo fmt --all --check

@@ -146,7 +146,7 @@ fn run() -> io::Result<()> {
     launcher.end_all();
     match result {
         // The server went away while something was said to it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => Ok(()),
         other => other,
     }
 }
