@@ -28,6 +28,8 @@ pub(crate) struct Spawned {
     pub output: Receiver,
     /// The conversation with one of our bootstraps, or the listener of the Runtime API.
     pub link: Link,
+    /// The listener of the Extensions API where the runtime does not use the Runtime API, which serves both.
+    pub extensions: Option<TcpListener>,
     /// The listener of the endpoint inside the environment; `None` where the server's own port is
     /// within reach.
     pub endpoint: Option<TcpListener>,
@@ -71,6 +73,8 @@ pub(crate) trait Process: Send + Sync {
     /// Waits until the function uses more memory than it may, where the kernel itself does not kill
     /// for that. Only polled while the environment works.
     fn memory_exceeded(&self) -> Later<'_, ()>;
+    /// Asks the runtime to end, by SIGTERM.
+    fn terminate(&self);
     /// Stops all of them from running.
     fn freeze(&self) -> std::io::Result<()>;
     /// Lets them run again.

@@ -1,7 +1,7 @@
 //! One execution environment: started, invoked one event at a time, frozen, stopped.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -10,14 +10,17 @@ use crate::deadline;
 use crate::driver::{Ended, Link, Process, Spawned};
 use crate::error::{FunctionError, StartError};
 use crate::exit::Exit;
+use crate::extensions::{Extensions, Failure, ShutdownReason};
 use crate::output::Pump;
 use crate::response::{ResponseSender, Sink, TooLarge};
 use crate::session::{Channel, Init, Reply, RuntimeApi, Session};
-use crate::spec::{EnvironmentSpec, Invocation, Outcome, Output, StartMode, Usage};
+use crate::spec::{EnvironmentSpec, Invocation, Outcome, Output, Settled, StartMode, Usage};
 
 /// How long the last words of processes that have ended may be under way.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(50);
 
+/// How long a runtime with internal extensions only may take to end, as on Lambda.
+const INTERNAL_SHUTDOWN_MAX: Duration = Duration::from_millis(500);
 /// How long a process may take to end after it closed its conversation, before it is killed.
 const LEAVE_TIME: Duration = Duration::from_secs(2);
 /// How long the kernel may take to end killed processes, before they are given up on.
@@ -47,6 +50,11 @@ struct Inner {
     mode: StartMode,
     why_exec: Option<&'static str>,
     endpoint: Option<JoinHandle<()>>,
+    extensions: Arc<Extensions>,
+    /// Serves the Extensions API where the session does not.
+    extensions_api: Option<JoinHandle<()>>,
+    /// Why it ends, once that is known.
+    doom: OnceLock<ShutdownReason>,
 }
 
 /// What an invocation works with.
@@ -61,6 +69,7 @@ enum End<T> {
     Died(Ended),
     OutOfMemory,
     Timeout,
+    Extension(Failure),
 }
 
 impl Environment {
@@ -72,9 +81,10 @@ impl Environment {
         endpoint: Option<JoinHandle<()>>,
         started: Instant,
     ) -> Result<Environment, StartError> {
+        let extensions = Extensions::new(spec, output.clone());
         let session = match spawned.link {
             Link::Channel(stream) => Session::Channel(Channel::new(stream)),
-            Link::RuntimeApi(listener) => Session::RuntimeApi(RuntimeApi::serve(listener)),
+            Link::RuntimeApi(listener) => Session::RuntimeApi(RuntimeApi::serve(listener, extensions.clone())),
         };
         let work = Work { session, pump: Pump::new(spawned.output, output) };
         let mut inner = Inner {
@@ -86,6 +96,9 @@ impl Environment {
             mode: spawned.mode,
             why_exec: spawned.why_exec,
             endpoint,
+            extensions_api: spawned.extensions.map(|listener| extensions.serve(listener)),
+            extensions,
+            doom: OnceLock::new(),
         };
         inner.run_init(spec.init_timeout).await?;
         inner.init_duration = started.elapsed();
@@ -134,6 +147,7 @@ impl Environment {
         }
         let guard = Cancelled { inner, armed: true };
         work.pump.begin(&invocation.request_id);
+        inner.extensions.begin(&invocation);
         let Work { session, pump } = &mut *work;
         let end = inner.watch(session.call(&invocation, &mut sink), pump, invocation.deadline).await;
         let duration = started.elapsed();
@@ -141,6 +155,26 @@ impl Environment {
         pump.drain();
         guard.disarm();
         inner.outcome(result, duration, ended)
+    }
+
+    /// Waits until extensions are done with the last invocation, which `limit` of its time is left for.
+    ///
+    /// Dropping the future kills the environment.
+    pub async fn settle(&self, limit: Duration) -> Settled {
+        let inner = &self.inner;
+        let mut work = inner.work.lock().await;
+        let started = deadline::start();
+        let guard = Cancelled { inner, armed: true };
+        let Work { pump, .. } = &mut *work;
+        let result = match inner.watch(inner.extensions.settled(), pump, limit).await {
+            End::Said(()) => Ok(()),
+            end => Err(inner.give_up(end, limit).await.0),
+        };
+        let duration = started.elapsed();
+        pump.drain();
+        guard.disarm();
+        let reusable = inner.alive.load(Ordering::Acquire);
+        Settled { result, duration, max_memory_mb: inner.max_memory_mb(None), reusable }
     }
 
     /// Stops its processes from running, as Lambda does between invocations.
@@ -164,9 +198,10 @@ impl Environment {
         }
     }
 
-    /// Kills it and waits until nothing of it runs.
+    /// Ends it and waits until nothing of it runs: extensions and the runtime may finish if there are any extensions,
+    /// else all is killed.
     pub async fn stop(&self) {
-        self.inner.kill().await;
+        self.inner.shut_down().await;
     }
 
     /// Waits until its processes have ended, by themselves or by [`Environment::stop`].
@@ -197,7 +232,14 @@ impl Inner {
     async fn run_init(&self, timeout: Duration) -> Result<(), StartError> {
         let mut work = self.work.lock().await;
         let Work { session, pump } = &mut *work;
-        let end = self.watch(session.init(), pump, timeout).await;
+        let init = async {
+            let init = session.init().await;
+            if matches!(init, Init::Done) {
+                self.extensions.initialised().await;
+            }
+            init
+        };
+        let end = self.watch(init, pump, timeout).await;
         let result = match end {
             End::Said(Init::Done) => Ok(()),
             End::Said(Init::Failed { error_type, body }) => Err(StartError::Reported { error_type, body }),
@@ -206,7 +248,9 @@ impl Inner {
             End::Died(ended) => Err(init_death(ended)),
             End::OutOfMemory => Err(StartError::OutOfMemory),
             End::Timeout => Err(StartError::Timeout { after: timeout }),
+            End::Extension(Failure { error_type, message }) => Err(StartError::Extension { error_type, message }),
         };
+        self.extensions.tell_states();
         if result.is_err() {
             self.kill().await;
         }
@@ -223,6 +267,7 @@ impl Inner {
             ended = self.process.ended() => ended,
             () = self.process.memory_exceeded() => return End::OutOfMemory,
             () = deadline::after(limit) => return End::Timeout,
+            failure = self.extensions.failed() => return End::Extension(failure),
             never = pump.run() => match never {},
         };
         // The news of its end may overtake what it said last.
@@ -250,15 +295,67 @@ impl Inner {
                 let ended = self.leave().await;
                 return (Err(death(ended)), Some(ended));
             }
+            end => {
+                let (error, ended) = self.give_up(end, limit).await;
+                return (Err(error), ended);
+            }
+        };
+        let ended = self.condemn(ShutdownReason::Failure).await;
+        (Err(error), ended)
+    }
+
+    /// What a work's failure is called; ends what cannot go on.
+    async fn give_up<T>(&self, end: End<T>, limit: Duration) -> (FunctionError, Option<Ended>) {
+        let (error, reason) = match end {
             End::Died(ended) => {
                 self.alive.store(false, Ordering::Release);
-                return (Err(death(ended)), Some(ended));
+                return (death(ended), Some(ended));
             }
-            End::OutOfMemory => FunctionError::OutOfMemory,
-            End::Timeout => FunctionError::Timeout { after: limit },
+            End::Extension(Failure { error_type, message }) => {
+                (FunctionError::Extension { error_type, message }, ShutdownReason::Failure)
+            }
+            End::OutOfMemory => (FunctionError::OutOfMemory, ShutdownReason::Failure),
+            End::Said(_) | End::Timeout => (FunctionError::Timeout { after: limit }, ShutdownReason::Timeout),
         };
-        let ended = self.kill().await;
-        (Err(error), ended)
+        let ended = self.condemn(reason).await;
+        (error, ended)
+    }
+
+    /// Nothing more will run: kills it, unless there are extensions, which hear of it from [`Environment::stop`].
+    async fn condemn(&self, reason: ShutdownReason) -> Option<Ended> {
+        if !self.extensions.are_there() {
+            return self.kill().await;
+        }
+        self.alive.store(false, Ordering::Release);
+        self.doom.get_or_init(|| reason);
+        None
+    }
+
+    /// Lets the runtime and the extensions finish, within Lambda's limits, and kills what is left.
+    async fn shut_down(&self) {
+        let was_alive = self.alive.swap(false, Ordering::AcqRel);
+        // Whoever invokes it meanwhile learns that it was killed.
+        if let Ok(mut work) = self.work.try_lock()
+            && self.extensions.are_there()
+            && (was_alive || self.doom.get().is_some())
+            && !self.process.has_ended()
+        {
+            let _ = self.process.thaw();
+            self.process.terminate();
+            self.linger(&mut work.pump, INTERNAL_SHUTDOWN_MAX).await;
+            work.pump.drain();
+        }
+        self.kill().await;
+    }
+
+    /// Reads output until all processes have ended, or the time is over.
+    async fn linger(&self, pump: &mut Pump, limit: Duration) {
+        tokio::select! {
+            biased;
+            _ = self.process.ended() => {}
+            () = deadline::after(limit) => {}
+            never = pump.run() => match never {},
+        }
     }
 
     /// The connection of a response broke: perhaps because the process is ending.
@@ -276,9 +373,11 @@ impl Inner {
         duration: Duration,
         ended: Option<Ended>,
     ) -> Outcome {
+        let alive = self.alive.load(Ordering::Acquire);
+        let extensions_work = alive && self.extensions.are_working();
         let exceeded = matches!(result, Err(FunctionError::OutOfMemory));
         let max_memory_mb = if exceeded { self.memory_mb } else { self.max_memory_mb(ended) };
-        Outcome { result, duration, max_memory_mb, reusable: self.alive.load(Ordering::Acquire) }
+        Outcome { result, duration, max_memory_mb, reusable: alive, extensions_work }
     }
 
     fn max_memory_mb(&self, ended: Option<Ended>) -> u32 {
@@ -304,8 +403,8 @@ impl Inner {
         if ended.is_none() {
             tracing::error!("an environment was killed but has not ended");
         }
-        if let Some(endpoint) = &self.endpoint {
-            endpoint.abort();
+        for listener in [&self.endpoint, &self.extensions_api].into_iter().flatten() {
+            listener.abort();
         }
         ended
     }
@@ -314,8 +413,8 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.process.kill();
-        if let Some(endpoint) = &self.endpoint {
-            endpoint.abort();
+        for listener in [&self.endpoint, &self.extensions_api].into_iter().flatten() {
+            listener.abort();
         }
     }
 }

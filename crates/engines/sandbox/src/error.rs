@@ -66,6 +66,9 @@ pub enum StartError {
     /// An image's working folder that is not there.
     #[error("chdir {path}: no such file or directory")]
     InvalidWorkingDir { path: String },
+    /// An extension did not come through init.
+    #[error("{error_type} during init: {message}")]
+    Extension { error_type: &'static str, message: String },
     /// The runtime spoke out of turn.
     #[error("the runtime broke the protocol during init: {reason}")]
     Protocol { reason: String },
@@ -92,6 +95,9 @@ pub enum FunctionError {
     /// The memory limit was exceeded; the environment was killed.
     #[error("out of memory")]
     OutOfMemory,
+    /// An extension failed; the environment ends.
+    #[error("{error_type}: {message}")]
+    Extension { error_type: &'static str, message: String },
     /// The response is larger than it may be.
     #[error("response too large")]
     ResponseTooLarge { bytes_max: u64 },
@@ -113,6 +119,7 @@ impl StartError {
             StartError::OutOfMemory => "Runtime.OutOfMemory",
             StartError::InvalidEntrypoint | StartError::InvalidProgram { .. } => "Runtime.InvalidEntrypoint",
             StartError::InvalidWorkingDir { .. } => "Runtime.InvalidWorkingDir",
+            StartError::Extension { error_type, .. } => error_type,
             StartError::Protocol { .. } => "Runtime.Unknown",
             StartError::Environment { .. } | StartError::Engine(_) => "Sandbox.Failure",
         }
@@ -133,6 +140,7 @@ impl StartError {
             StartError::InvalidEntrypoint => {
                 "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]".to_owned()
             }
+            StartError::Extension { message, .. } => message.clone(),
             StartError::InvalidProgram { .. }
             | StartError::InvalidWorkingDir { .. }
             | StartError::Protocol { .. }
@@ -151,6 +159,7 @@ impl FunctionError {
             FunctionError::Timeout { .. } => "Sandbox.Timedout",
             FunctionError::Exited { .. } => "Runtime.ExitError",
             FunctionError::OutOfMemory => "Runtime.OutOfMemory",
+            FunctionError::Extension { error_type, .. } => error_type,
             FunctionError::ResponseTooLarge { .. } => "Function.ResponseSizeTooLarge",
             FunctionError::TruncatedResponse => "Runtime.TruncatedResponse",
             FunctionError::InvalidResponse { .. } => "Runtime.Unknown",
@@ -166,6 +175,7 @@ impl FunctionError {
             FunctionError::Timeout { after } => format!("Task timed out after {:.2} seconds", after.as_secs_f64()),
             FunctionError::Exited { exit } => format!("Runtime {exit}"),
             FunctionError::OutOfMemory => "Runtime exited with error: signal: killed".to_owned(),
+            FunctionError::Extension { message, .. } => message.clone(),
             FunctionError::InvalidResponse { reason } => reason.clone(),
         };
         platform_error(self.error_type(), request_id, &message)

@@ -28,6 +28,7 @@ mod entrypoint;
 mod environment;
 mod error;
 mod exit;
+mod extensions;
 mod host;
 #[cfg(target_os = "linux")]
 mod image;
@@ -56,4 +57,4 @@ pub use output::LINE_BYTES_MAX;
 pub use response::{ResponsePart, ResponseReader, ResponseSender, StreamLimits, response_stream};
 pub use runtimes::{Family, Resolved, Runtime, Version};
 pub use sandbox::Sandbox;
-pub use spec::{EnvironmentSpec, Image, Invocation, Line, Outcome, Output, StartMode, Usage};
+pub use spec::{EnvironmentSpec, ExtensionStatus, Image, Invocation, Line, Outcome, Output, Settled, StartMode, Usage};

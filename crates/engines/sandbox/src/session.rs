@@ -1,7 +1,10 @@
 //! The conversation with the runtime inside an environment: ours over a socket, or the public
 //! Runtime API over HTTP.
 
+pub(crate) mod answer;
+pub(crate) mod body;
 mod channel;
+pub(crate) mod listen;
 mod runtime_api;
 
 use bytes::Bytes;

@@ -33,6 +33,8 @@ pub struct EnvironmentSpec {
     pub ephemeral_storage_mb: u32,
     /// How long the init phase may take; Lambda allows 10 s on demand.
     pub init_timeout: Duration,
+    /// The account of the function, which extensions may ask for.
+    pub account_id: Option<String>,
 }
 
 /// A container image that speaks the Runtime API. `runtime`, `handler`, `code` and `layers` of its
@@ -83,6 +85,32 @@ pub struct Outcome {
     pub max_memory_mb: u32,
     /// Whether the environment can take another invocation.
     pub reusable: bool,
+    /// Whether extensions still work on this one: then [`crate::Environment::settle`] waits for them.
+    pub extensions_work: bool,
+}
+
+/// How the work of extensions after a response has ended.
+#[derive(Debug)]
+pub struct Settled {
+    /// What went wrong after the response.
+    pub result: Result<(), FunctionError>,
+    /// From the response to the end of the invocation.
+    pub duration: Duration,
+    /// The environment's high-water mark so far, in MB.
+    pub max_memory_mb: u32,
+    /// Whether the environment can take another invocation.
+    pub reusable: bool,
+}
+
+/// How an extension has come through the init phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtensionStatus {
+    pub name: String,
+    /// `Ready` if all is well.
+    pub state: &'static str,
+    /// `INVOKE`, `SHUTDOWN`
+    pub events: Vec<&'static str>,
+    pub error_type: Option<String>,
 }
 
 /// How an environment's runtime came to life.
@@ -128,4 +156,7 @@ pub struct Line {
 pub trait Output: Send + Sync {
     /// Takes one line.
     fn line(&self, line: Line);
+
+    /// The init phase has ended, with this extension.
+    fn extension(&self, _status: ExtensionStatus) {}
 }

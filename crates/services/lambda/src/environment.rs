@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use sandbox::{EnvironmentSpec, Invocation, Outcome, Output, ResponseSender, StartError, StartMode};
+use sandbox::{EnvironmentSpec, Invocation, Outcome, Output, ResponseSender, Settled, StartError, StartMode};
 
 use crate::package::{Code, Packages};
 use crate::registry::{Package, Version};
@@ -50,6 +50,8 @@ pub trait Environment: Send + Sync {
     fn invoke<'a>(&'a self, event: Event) -> BoxFuture<'a, Outcome>;
     /// The response goes into `response` as the function writes it.
     fn invoke_streaming<'a>(&'a self, event: Event, response: ResponseSender) -> BoxFuture<'a, Outcome>;
+    /// Waits until extensions are done with the last event; `limit` is what is left of its timeout.
+    fn settle(&self, limit: Duration) -> BoxFuture<'_, Settled>;
     fn freeze<'a>(&'a self) -> BoxFuture<'a, ()>;
     fn thaw<'a>(&'a self) -> BoxFuture<'a, ()>;
     /// Gives the memory of a frozen environment back to the host, as far as that can be.
@@ -121,6 +123,10 @@ impl Environment for sandbox::Environment {
 
     fn invoke_streaming<'a>(&'a self, event: Event, response: ResponseSender) -> BoxFuture<'a, Outcome> {
         Box::pin(sandbox::Environment::invoke_streaming(self, event.into(), response))
+    }
+
+    fn settle(&self, limit: Duration) -> BoxFuture<'_, Settled> {
+        Box::pin(sandbox::Environment::settle(self, limit))
     }
 
     fn freeze<'a>(&'a self) -> BoxFuture<'a, ()> {

@@ -13,8 +13,7 @@ use base::Trace;
 use bytes::Bytes;
 use fabric::Fabric;
 use sandbox::{ResponseReader, ResponseSender, StreamLimits, response_stream};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::sync::{oneshot, watch};
 
 use crate::admission::{Admission, Limits, Throttle};
 use crate::environment::{Environments, Unpack};
@@ -89,8 +88,8 @@ pub struct Streaming {
     pub running: Running,
 }
 
-/// An invocation under way.
-pub type Running = JoinHandle<Result<Invoked, Refused>>;
+/// An invocation under way, which gives its answer; its extensions may work on.
+pub type Running = oneshot::Receiver<Result<Invoked, Refused>>;
 
 /// Why a function did not run.
 #[derive(Clone, Debug)]
@@ -134,7 +133,8 @@ impl Invoker {
         Invoker { inner }
     }
 
-    /// Runs a function and waits for its end. It runs to its end even if this future is dropped.
+    /// Runs a function and waits for its response: its extensions may work on. It runs to its end even if this future
+    /// is dropped.
     pub async fn invoke(&self, request: Request) -> Result<Invoked, Refused> {
         self.begin(request, None)?.await.unwrap_or_else(|panic| Err(Refused::System(wire::Error::internal(panic))))
     }
@@ -161,13 +161,14 @@ impl Invoker {
         measures.concurrent(permit.concurrent);
         let busy = inner.fabric.clock.busy();
         inner.running.send_modify(|running| *running += 1);
-        Ok(tokio::spawn(async move {
+        let (answer, running) = oneshot::channel();
+        tokio::spawn(async move {
             let ended = Ended(inner.clone());
-            let result = Execution::new(&inner, request, response).run(&measures).await;
+            Execution::new(&inner, request, response, answer).run(&measures).await;
             drop((permit, busy));
             drop(ended);
-            result
-        }))
+        });
+        Ok(running)
     }
 
     /// Waits until nothing runs, then ends all environments. New invocations must not come any more.

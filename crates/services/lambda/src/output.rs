@@ -115,6 +115,11 @@ impl LogStream {
         self.tail().take()
     }
 
+    /// What [`LogStream::take_tail`] would give now.
+    pub fn copy_tail(&self) -> Vec<u8> {
+        self.tail().copy()
+    }
+
     pub fn platform(&self, request_id: Option<&str>, line: &Platform<'_>) {
         let now = self.logs.inner.fabric.now();
         let message = match self.spec.format {
@@ -168,6 +173,12 @@ impl sandbox::Output for LogStream {
         }
         let now = self.logs.inner.fabric.now();
         self.emit(now, line.request_id.as_deref(), line.text + "\n", false);
+    }
+
+    fn extension(&self, status: sandbox::ExtensionStatus) {
+        let sandbox::ExtensionStatus { name, state, events, error_type } = &status;
+        let error_type = error_type.as_deref();
+        self.platform(None, &Platform::Extension { name, state, events, error_type });
     }
 }
 

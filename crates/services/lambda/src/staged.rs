@@ -9,7 +9,7 @@ use bytes::Bytes;
 use clock::Clock;
 use fabric::{Delivery, Fabric, Outcome as Delivered, Parts, Refusal, Sender, Target};
 use futures_util::future::BoxFuture;
-use sandbox::{EnvironmentSpec, FunctionError, Outcome, Output, StartError, StartMode};
+use sandbox::{EnvironmentSpec, FunctionError, Outcome, Output, Settled, StartError, StartMode};
 
 use crate::environment::{Environment, Environments, Event, Folders, Unpack};
 use crate::invoke::{Config, Invoker, Request};
@@ -174,6 +174,10 @@ impl Fake {
 }
 
 impl Environment for Fake {
+    fn settle(&self, _limit: Duration) -> BoxFuture<'_, Settled> {
+        Box::pin(async { Settled { result: Ok(()), duration: Duration::ZERO, max_memory_mb: 30, reusable: true } })
+    }
+
     fn init_duration(&self) -> Duration {
         Duration::from_millis(100)
     }
@@ -190,7 +194,8 @@ impl Environment for Fake {
                 body: Bytes::from(format!("{{\"errorMessage\":\"{message}\"}}")),
             }),
         };
-        Box::pin(async { Outcome { result, duration: Duration::from_millis(2), max_memory_mb: 100, reusable: true } })
+        let (duration, max_memory_mb) = (Duration::from_millis(2), 100);
+        Box::pin(async move { Outcome { result, duration, max_memory_mb, reusable: true, extensions_work: false } })
     }
 
     fn start_mode(&self) -> (StartMode, Option<&'static str>) {

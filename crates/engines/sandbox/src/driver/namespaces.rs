@@ -158,15 +158,16 @@ impl Namespaces {
         let (process, listeners) = begin(life, limits, report).await?;
         let mut listeners = listeners.into_iter();
         let endpoint = listeners.next().ok_or_else(missing)?;
-        let link = match channel {
+        let api = listeners.next().ok_or_else(missing)?;
+        let (link, extensions) = match channel {
             Some((ours, _)) => {
                 ours.set_nonblocking(true)?;
-                Link::Channel(UnixStream::from_std(ours)?)
+                (Link::Channel(UnixStream::from_std(ours)?), Some(api))
             }
-            None => Link::RuntimeApi(listeners.next().ok_or_else(missing)?),
+            None => (Link::RuntimeApi(api), None),
         };
         let output = Receiver::from_owned_fd(output.into())?;
-        Ok(Spawned { process: Box::new(process), output, link, endpoint: Some(endpoint), mode, why_exec })
+        Ok(Spawned { process: Box::new(process), output, link, extensions, endpoint: Some(endpoint), mode, why_exec })
     }
 
     pub(crate) fn capabilities(&self) -> Capabilities {
@@ -299,6 +300,15 @@ impl Process for Isolated {
         match &self.memory {
             Some(memory) => Box::pin(memory.exceeded()),
             None => Box::pin(self.resident.exceeds(self.limits.memory_bytes)),
+        }
+    }
+
+    fn terminate(&self) {
+        // A stem's child is known; else children come in the order of their birth, and orphans that the first process
+        // has taken in last.
+        let runtime = resident::tree(&self.pids).get(1).copied().and_then(rustix::process::Pid::from_raw);
+        if let Some(runtime) = runtime.filter(|_| !self.life.has_ended()) {
+            let _ = rustix::process::kill_process(runtime, rustix::process::Signal::TERM);
         }
     }
 

@@ -43,18 +43,15 @@ struct Plain {
 /// Starts the process. Must be called within a Tokio runtime.
 pub(crate) async fn spawn(mut start: Start) -> io::Result<Spawned> {
     let (output, output_end) = io::pipe()?;
-    let (link, channel_end) = match start.conversation {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    start.command.variables.insert("AWS_LAMBDA_RUNTIME_API".to_owned(), listener.local_addr()?.to_string());
+    let (link, extensions, channel_end) = match start.conversation {
         Conversation::Channel => {
             let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
             ours.set_nonblocking(true)?;
-            (Link::Channel(UnixStream::from_std(ours)?), Some(OwnedFd::from(theirs)))
+            (Link::Channel(UnixStream::from_std(ours)?), Some(listener), Some(OwnedFd::from(theirs)))
         }
-        Conversation::RuntimeApi => {
-            let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-            let address = listener.local_addr()?.to_string();
-            start.command.variables.insert("AWS_LAMBDA_RUNTIME_API".to_owned(), address);
-            (Link::RuntimeApi(listener), None)
-        }
+        Conversation::RuntimeApi => (Link::RuntimeApi(listener), None, None),
     };
     if let Some(channel) = &channel_end {
         start.command.variables.insert(CHANNEL_VARIABLE.to_owned(), channel.as_raw_fd().to_string());
@@ -89,6 +86,7 @@ pub(crate) async fn spawn(mut start: Start) -> io::Result<Spawned> {
         process: Box::new(process),
         output,
         link,
+        extensions,
         endpoint: None,
         mode: StartMode::Exec,
         why_exec: Some(NO_STEM),
@@ -172,6 +170,13 @@ impl Process for Plain {
         {
             let _ = self.memory_bytes;
             Box::pin(std::future::pending())
+        }
+    }
+
+    fn terminate(&self) {
+        if !self.has_ended() {
+            // SAFETY: kill has no memory effects; the process is our own child.
+            unsafe { libc::kill(self.pid, libc::SIGTERM) };
         }
     }
 

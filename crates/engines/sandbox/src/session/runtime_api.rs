@@ -1,33 +1,27 @@
 //! The public Runtime API, 2018-06-01, for runtimes that packages bring themselves.
 
-mod answer;
-mod body;
-
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::answer::{Answer, accepted, answer, event, gone, not_found, problem, too_large, transition};
+use super::body::{Unread, collect, error_type, refuse, trailing_error};
+use super::listen::{Route, accept};
 use super::{Init, Reply};
 use crate::error::RESPONSE_BYTES_MAX;
+use crate::extensions::{self, Extensions};
 use crate::response::{Sink, TooLarge, cut};
 use crate::spec::Invocation;
-use answer::{Answer, accepted, answer, event, gone, not_found, problem, too_large, transition};
-use body::{Unread, collect, error_type, refuse, trailing_error};
 
 /// The port inside the environment.
 pub(crate) const RUNTIME_API_PORT: u16 = 9001;
-/// Connections that a runtime may hold at the same time.
-const CONNECTIONS_MAX: usize = 64;
 /// The largest error object.
 const ERROR_BYTES_MAX: usize = 256 * 1024;
 /// At most one event, and one answer or chunk of it, are under way: a runtime that streams is held back by its socket.
@@ -62,6 +56,8 @@ struct Shared {
     signals: mpsc::Sender<Signal>,
     /// The most bytes that the running invocation may stream.
     stream_bytes_max: AtomicU64,
+    /// Serves what is not the runtime's.
+    extensions: Arc<Extensions>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +77,7 @@ enum State {
 
 impl RuntimeApi {
     /// Serves the API on `listener` until dropped.
-    pub(crate) fn serve(listener: TcpListener) -> RuntimeApi {
+    pub(crate) fn serve(listener: TcpListener, extensions: Arc<Extensions>) -> RuntimeApi {
         let (job_sender, job_receiver) = mpsc::channel(QUEUE_MAX);
         let (signal_sender, signals) = mpsc::channel(QUEUE_MAX);
         let shared = Arc::new(Shared {
@@ -89,6 +85,7 @@ impl RuntimeApi {
             jobs: tokio::sync::Mutex::new(job_receiver),
             signals: signal_sender,
             stream_bytes_max: AtomicU64::new(0),
+            extensions,
         });
         let accept = tokio::spawn(accept(listener, shared.clone()));
         RuntimeApi { shared, jobs: job_sender, signals, accept }
@@ -141,38 +138,12 @@ impl Drop for RuntimeApi {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut connections = tokio::task::JoinSet::new();
-    loop {
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else { return };
-        let shared = shared.clone();
-        while connections.try_join_next().is_some() {}
-        connections.spawn(async move {
-            serve(stream, shared).await;
-            drop(slot);
-        });
-    }
-}
-
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "failed to set TCP_NODELAY");
-    }
-    let service = service_fn(move |request| {
-        let shared = shared.clone();
-        async move { Ok::<_, Infallible>(shared.route(request).await) }
-    });
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "a runtime's connection ended early");
-    }
-}
-
-impl Shared {
+impl Route for Shared {
     async fn route(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path().to_owned();
+        if extensions::is_path(&path) {
+            return self.extensions.route(request).await;
+        }
         let Some(path) = path.strip_prefix("/2018-06-01/") else { return not_found(request.uri().path()) };
         let segments: Vec<&str> = path.split('/').collect();
         match (request.method(), segments.as_slice()) {
@@ -184,7 +155,9 @@ impl Shared {
             _ => not_found(path),
         }
     }
+}
 
+impl Shared {
     async fn next(&self) -> Answer {
         let first = {
             let mut state = self.lock();

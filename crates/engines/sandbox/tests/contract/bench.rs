@@ -80,6 +80,7 @@ impl Bench {
             memory_mb: 256,
             ephemeral_storage_mb: 512,
             init_timeout: Duration::from_secs(30),
+            account_id: None,
         }
     }
 

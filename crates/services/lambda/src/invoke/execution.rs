@@ -7,6 +7,7 @@ use bytes::Bytes;
 use fabric::EventKind;
 use model_lambda::errors::{invalid_runtime_exception, service_exception};
 use sandbox::{FunctionError, Outcome, ResponseSender, StartError, StartMode};
+use tokio::sync::oneshot;
 
 use super::specification::{Specification, runtime_arn};
 use super::{Inner, Invoked, Measures, Refused, Request};
@@ -28,6 +29,8 @@ pub(super) struct Execution<'a> {
     /// The invocation as the cause of what the function does.
     trace: Trace,
     began: Timestamp,
+    /// Takes the answer, after which extensions may work on.
+    answer: Option<oneshot::Sender<Result<Invoked, Refused>>>,
 }
 
 /// An environment that is ready for the event.
@@ -46,7 +49,7 @@ enum Prepared {
     InitFailed {
         error: StartError,
         spent: Duration,
-        specification: Specification,
+        specification: Box<Specification>,
     },
 }
 
@@ -56,6 +59,8 @@ struct End {
     error: Option<(String, Status)>,
     duration: Duration,
     init: Option<Init>,
+    /// The part of it after the response, in which only extensions worked.
+    after_response: Duration,
     max_memory_mb: u32,
 }
 
@@ -68,13 +73,18 @@ struct Init {
 }
 
 impl<'a> Execution<'a> {
-    pub(super) fn new(inner: &'a Inner, request: Request, response: Option<ResponseSender>) -> Execution<'a> {
+    pub(super) fn new(
+        inner: &'a Inner,
+        request: Request,
+        response: Option<ResponseSender>,
+        answer: oneshot::Sender<Result<Invoked, Refused>>,
+    ) -> Execution<'a> {
         let span = inner.fabric.new_span();
         let trace = request.trace.under(span);
-        Execution { inner, request, response, span, trace, began: inner.fabric.now() }
+        Execution { inner, request, response, span, trace, began: inner.fabric.now(), answer: Some(answer) }
     }
 
-    pub(super) async fn run(mut self, measures: &Measures) -> Result<Invoked, Refused> {
+    pub(super) async fn run(mut self, measures: &Measures) {
         let prepared = match self.inner.pool.take(&Key::of(self.version())).await {
             Some(instance) => {
                 instance.log.begin_tail();
@@ -92,19 +102,32 @@ impl<'a> Execution<'a> {
             }
             Err(error) => {
                 self.tell_journal(error.code.as_ref(), &error.message, Duration::ZERO);
-                return Err(Refused::System(error));
+                return self.answer(Err(Refused::System(error)));
             }
         };
         measures.invoked(end.duration, end.error.is_some());
+        if !end.after_response.is_zero() {
+            measures.extensions_after_response(end.after_response);
+        }
         let took = end.duration + end.init.map_or(Duration::ZERO, |init| init.duration);
-        let error_type = end.error.map(|(error_type, _)| error_type);
+        let error_type = end.error.as_ref().map(|(error_type, _)| error_type.clone());
         let detail = match end.init {
             Some(init) => format!("{:.2} ms, {init}", ms(end.duration)),
             None => format!("{:.2} ms", ms(end.duration)),
         };
         self.tell_journal(error_type.as_deref().unwrap_or("ok"), &detail, took);
-        let executed_version = self.version().version.clone();
-        Ok(Invoked { payload: end.payload, error_type, executed_version, log_tail, trace: self.trace })
+        let invoked = self.invoked(&end, log_tail);
+        self.answer(Ok(invoked));
+    }
+
+    fn invoked(&self, end: &End, log_tail: Vec<u8>) -> Invoked {
+        Invoked {
+            payload: end.payload.clone(),
+            error_type: end.error.as_ref().map(|(error_type, _)| error_type.clone()),
+            executed_version: self.version().version.clone(),
+            log_tail,
+            trace: self.trace.clone(),
+        }
     }
 
     fn version(&self) -> &Version {
@@ -165,7 +188,7 @@ impl<'a> Execution<'a> {
                 let spent = started.elapsed();
                 let report = Platform::InitReport { phase: "invoke", duration: spent, error_type: error.error_type() };
                 made.log.platform(None, &report);
-                Ok(Prepared::InitFailed { error, spent, specification: made })
+                Ok(Prepared::InitFailed { error, spent, specification: Box::new(made) })
             }
         }
     }
@@ -207,9 +230,16 @@ impl<'a> Execution<'a> {
             None => instance.environment.invoke(event).await,
         };
         instance.credentials.session.set_current(None);
-        let reusable = outcome.reusable;
         instance.used_mb = outcome.max_memory_mb;
-        let end = self.end_of(outcome, init, spent, &instance.log);
+        let (mut reusable, extensions_work) = (outcome.reusable, outcome.extensions_work);
+        let mut end = self.end_of(outcome, init, spent, &instance.log);
+        if extensions_work {
+            // The caller need not wait for what extensions still do.
+            let early = self.invoked(&end, instance.log.copy_tail());
+            self.answer(Ok(early));
+            reusable = self.settle(&mut end, &instance).await;
+            instance.used_mb = end.max_memory_mb;
+        }
         self.say_end(&instance.log, &end);
         let tail = instance.log.take_tail();
         let current = self.inner.is_current(self.version());
@@ -224,23 +254,49 @@ impl<'a> Execution<'a> {
         (end, tail)
     }
 
+    /// Tells the caller, unless that was done.
+    fn answer(&mut self, answer: Result<Invoked, Refused>) {
+        if let Some(sender) = self.answer.take() {
+            // The caller may be gone.
+            let _ = sender.send(answer);
+        }
+    }
+
+    /// Waits for extensions, whose work belongs to the invocation; tells whether the environment can go on.
+    async fn settle(&self, end: &mut End, instance: &Instance) -> bool {
+        let settled = instance.environment.settle(self.timeout().saturating_sub(end.duration)).await;
+        end.after_response = settled.duration;
+        end.duration += settled.duration;
+        end.max_memory_mb = end.max_memory_mb.max(settled.max_memory_mb);
+        if let Err(error) = settled.result {
+            end.error = Some(self.error_of(&error, &instance.log));
+        }
+        settled.reusable
+    }
+
     fn end_of(&self, outcome: Outcome, init: Option<Init>, spent: Duration, log: &LogStream) -> End {
         let (duration, max_memory_mb) = (outcome.duration + spent, outcome.max_memory_mb);
         let error = match outcome.result {
-            Ok(payload) => return End { payload, error: None, duration, init, max_memory_mb },
+            Ok(payload) => {
+                return End { payload, error: None, duration, init, after_response: Duration::ZERO, max_memory_mb };
+            }
             // The text names the whole timeout, also where a repeated init has used up a part.
             Err(FunctionError::Timeout { .. }) => FunctionError::Timeout { after: self.timeout() },
             Err(error) => error,
         };
+        let payload = error.payload(&self.request.request_id);
+        let error = Some(self.error_of(&error, log));
+        End { payload, error, duration, init, after_response: Duration::ZERO, max_memory_mb }
+    }
+
+    /// The type and status of an error, of which the log is told where AWS does so.
+    fn error_of(&self, error: &FunctionError, log: &LogStream) -> (String, Status) {
         let request_id = &self.request.request_id;
         let error_type = error.error_type().to_owned();
-        let status = match &error {
-            FunctionError::Timeout { after } => {
-                let at = self.inner.fabric.now();
-                log.note(
-                    request_id,
-                    format!("{at} {request_id} Task timed out after {:.2} seconds\n\n", after.as_secs_f64()),
-                );
+        let status = match error {
+            FunctionError::Timeout { .. } => {
+                let (at, after) = (self.inner.fabric.now(), self.timeout().as_secs_f64());
+                log.note(request_id, format!("{at} {request_id} Task timed out after {after:.2} seconds\n\n"));
                 Status::Timeout
             }
             FunctionError::Handler { .. } | FunctionError::ResponseTooLarge { .. } => Status::HandlerError,
@@ -248,12 +304,16 @@ impl<'a> Execution<'a> {
                 log.note(request_id, format!("RequestId: {request_id} Error: Runtime {exit}\n{error_type}\n"));
                 Status::Failure
             }
+            FunctionError::Extension { message, .. } => {
+                log.note(request_id, format!("RequestId: {request_id} Error: {message}\n{error_type}\n"));
+                Status::Failure
+            }
             FunctionError::OutOfMemory | FunctionError::TruncatedResponse | FunctionError::InvalidResponse { .. } => {
                 log.note(request_id, format!("RequestId: {request_id} Error: {error}\n{error_type}\n"));
                 Status::Failure
             }
         };
-        End { payload: error.payload(request_id), error: Some((error_type, status)), duration, init, max_memory_mb }
+        (error_type, status)
     }
 
     fn init_failed(&self, error: &StartError, spent: Duration) -> End {
@@ -263,6 +323,7 @@ impl<'a> Execution<'a> {
             error: Some((error.error_type().to_owned(), status)),
             duration: spent,
             init: None,
+            after_response: Duration::ZERO,
             max_memory_mb: 0,
         }
     }

@@ -39,6 +39,11 @@ impl Measures {
         self.tell("Duration", duration.as_secs_f64() * 1e3, Unit::Milliseconds);
     }
 
+    /// Extensions worked on after the response.
+    pub(crate) fn extensions_after_response(&self, duration: Duration) {
+        self.tell("PostRuntimeExtensionsDuration", duration.as_secs_f64() * 1e3, Unit::Milliseconds);
+    }
+
     pub(crate) fn event_received(&self) {
         self.tell("AsyncEventsReceived", 1.0, Unit::Count);
     }

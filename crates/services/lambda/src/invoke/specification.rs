@@ -48,6 +48,7 @@ impl Specification {
             memory_mb: version.memory_mb,
             ephemeral_storage_mb: version.ephemeral_storage_mb,
             init_timeout: super::execution::INIT_MAX,
+            account_id: Some(version.scope.account.to_string()),
         };
         Specification { spec, log: inner.logs.open(stream), credentials, code: folders.held }
     }

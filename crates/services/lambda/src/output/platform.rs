@@ -20,6 +20,13 @@ pub enum Platform<'a> {
         duration: Duration,
         error_type: &'a str,
     },
+    /// An extension has come through init, or has failed there.
+    Extension {
+        name: &'a str,
+        state: &'a str,
+        events: &'a [&'static str],
+        error_type: Option<&'a str>,
+    },
     Start {
         request_id: &'a str,
         version: &'a str,
@@ -103,6 +110,10 @@ impl Platform<'_> {
                 };
                 format!("INIT_REPORT Init Duration: {} ms\tPhase: {phase}\tStatus: {status}\n", ms(*duration))
             }
+            Platform::Extension { name, state, events, error_type } => {
+                let error = error_type.map(|error_type| format!("\tError Type: {error_type}")).unwrap_or_default();
+                format!("EXTENSION\tName: {name}\tState: {state}\tEvents: [{}]{error}\n", events.join(","))
+            }
             Platform::Start { request_id, version } => format!("START RequestId: {request_id} Version: {version}\n"),
             Platform::End { request_id } => format!("END RequestId: {request_id}\n"),
             Platform::Report(report) => report.text(),
@@ -123,6 +134,14 @@ impl Platform<'_> {
                 let record = json!({"initializationType": "on-demand", "phase": phase, "status": status,
                     "errorType": error_type, "metrics": {"durationMs": rounded_ms(*duration)}});
                 (Level::Warn, "platform.initReport", record)
+            }
+            Platform::Extension { name, state, events, error_type } => {
+                let level = if error_type.is_none() { Level::Info } else { Level::Warn };
+                let mut record = json!({"name": name, "state": state, "events": events});
+                if let Some(error_type) = error_type {
+                    record["errorType"] = (*error_type).into();
+                }
+                (level, "platform.extension", record)
             }
             Platform::Start { request_id, version } => {
                 (Level::Info, "platform.start", json!({"requestId": request_id, "version": version}))

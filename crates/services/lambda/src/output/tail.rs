@@ -21,6 +21,10 @@ impl Tail {
         self.bytes.drain(..excess);
     }
 
+    pub(super) fn copy(&self) -> Vec<u8> {
+        self.bytes.iter().copied().collect()
+    }
+
     pub(super) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes).into()
     }

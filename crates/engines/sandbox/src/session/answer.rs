@@ -8,9 +8,9 @@ use hyper::{Response, StatusCode};
 use crate::response::TooLarge;
 use crate::spec::Invocation;
 
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<Full<Bytes>>;
 
-pub(super) fn event(invocation: Invocation) -> Answer {
+pub(crate) fn event(invocation: Invocation) -> Answer {
     let mut response = Response::new(Full::new(invocation.payload));
     let headers = response.headers_mut();
     headers.insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -32,35 +32,35 @@ pub(super) fn event(invocation: Invocation) -> Answer {
     response
 }
 
-pub(super) fn accepted() -> Answer {
+pub(crate) fn accepted() -> Answer {
     answer(StatusCode::ACCEPTED, "application/json", r#"{"status":"OK"}"#)
 }
 
-pub(super) fn transition(from: &str, to: &str) -> Answer {
+pub(crate) fn transition(from: &str, to: &str) -> Answer {
     let message =
         format!("State transition from {from} to {to} failed for runtime. Error: State transition is not allowed");
     problem(StatusCode::FORBIDDEN, "InvalidStateTransition", &message)
 }
 
-pub(super) fn too_large(TooLarge(bytes_max): TooLarge) -> Answer {
+pub(crate) fn too_large(TooLarge(bytes_max): TooLarge) -> Answer {
     let message = format!("Exceeded maximum allowed payload size ({bytes_max} bytes).");
     problem(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
 }
 
-pub(super) fn gone() -> Answer {
+pub(crate) fn gone() -> Answer {
     problem(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "The environment is shutting down")
 }
 
-pub(super) fn not_found(path: &str) -> Answer {
+pub(crate) fn not_found(path: &str) -> Answer {
     problem(StatusCode::NOT_FOUND, "NotFound", &format!("`{path}` is not part of the Runtime API that is served here"))
 }
 
-pub(super) fn problem(status: StatusCode, error_type: &str, message: &str) -> Answer {
+pub(crate) fn problem(status: StatusCode, error_type: &str, message: &str) -> Answer {
     let body = serde_json::json!({ "errorMessage": message, "errorType": error_type });
     answer(status, "application/json", body.to_string())
 }
 
-pub(super) fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+pub(crate) fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -7,20 +7,20 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::{HeaderMap, Request};
 
-use super::answer::Answer;
 use crate::error::RESPONSE_BYTES_MAX;
 use crate::session::Reply;
+use crate::session::answer::Answer;
 
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 /// The error object of a streamed response, in base64.
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 
-pub(super) enum Unread {
+pub(crate) enum Unread {
     TooLarge,
     Truncated,
 }
 
-pub(super) async fn collect(request: Request<Incoming>, bytes_max: usize) -> Result<(Bytes, HeaderMap), Unread> {
+pub(crate) async fn collect(request: Request<Incoming>, bytes_max: usize) -> Result<(Bytes, HeaderMap), Unread> {
     let collected = Limited::new(request.into_body(), bytes_max).collect().await.map_err(|error| {
         if error.is::<http_body_util::LengthLimitError>() { Unread::TooLarge } else { Unread::Truncated }
     })?;
@@ -29,14 +29,14 @@ pub(super) async fn collect(request: Request<Incoming>, bytes_max: usize) -> Res
 }
 
 /// Reads what the client sends, so that it can go on using its connection after the refusal.
-pub(super) async fn refuse(request: Request<Incoming>, refusal: Answer) -> Answer {
+pub(crate) async fn refuse(request: Request<Incoming>, refusal: Answer) -> Answer {
     // A body that is too large costs the client its connection.
     let _ = collect(request, RESPONSE_BYTES_MAX).await;
     refusal
 }
 
 /// The error that a streamed response ended with.
-pub(super) fn trailing_error(trailers: &HeaderMap) -> Option<Reply> {
+pub(crate) fn trailing_error(trailers: &HeaderMap) -> Option<Reply> {
     trailers.get(ERROR_TYPE)?;
     let error_type = error_type(trailers, "Function.Unknown");
     let given = trailers.get(ERROR_BODY).and_then(|body| STANDARD.decode(body.as_bytes()).ok());
@@ -48,7 +48,7 @@ pub(super) fn trailing_error(trailers: &HeaderMap) -> Option<Reply> {
 }
 
 /// The header's value when it has the form `(Runtime|Function).Name`, else `unknown`.
-pub(super) fn error_type(headers: &HeaderMap, unknown: &str) -> String {
+pub(crate) fn error_type(headers: &HeaderMap, unknown: &str) -> String {
     let value = headers.get(ERROR_TYPE).and_then(|value| value.to_str().ok());
     value.filter(|value| is_error_type(value)).unwrap_or(unknown).to_owned()
 }

@@ -1,0 +1,52 @@
+//! Serves HTTP inside an environment: what the Runtime API and the Extensions API share.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use super::answer::Answer;
+
+/// Connections that the processes of an environment may hold at the same time.
+const CONNECTIONS_MAX: usize = 64;
+
+/// Answers requests.
+pub(crate) trait Route: Send + Sync + 'static {
+    fn route(&self, request: Request<Incoming>) -> impl Future<Output = Answer> + Send;
+}
+
+/// Serves connections until dropped.
+pub(crate) async fn accept<R: Route>(listener: TcpListener, routes: Arc<R>) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else { return };
+        let routes = routes.clone();
+        while connections.try_join_next().is_some() {}
+        connections.spawn(async move {
+            serve(stream, routes).await;
+            drop(slot);
+        });
+    }
+}
+
+async fn serve<R: Route>(stream: TcpStream, routes: Arc<R>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "failed to set TCP_NODELAY");
+    }
+    let service = service_fn(move |request| {
+        let routes = routes.clone();
+        async move { Ok::<_, Infallible>(routes.route(request).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection from inside an environment ended early");
+    }
+}

@@ -1,0 +1,216 @@
+"""Lambda extensions over the public Extensions API, each written for it alone."""
+
+import json
+
+import pytest
+
+from functions import zipped
+from waiting import wait_until
+
+API = r"""
+import http.client, json, os
+
+def call(method, path, body=None, **headers):
+    api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    api.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    answer = api.getresponse()
+    text = answer.read().decode()
+    return answer, json.loads(text) if text.startswith("{") else text
+
+def extension(method, path, body=None, **headers):
+    return call(method, "/2020-01-01/extension/" + path, body, **headers)
+
+def register(name, *events, **headers):
+    body = json.dumps({"events": events})
+    answer, about = extension("POST", "register", body, Lambda_Extension_Name=name, **headers)
+    assert answer.status == 200, about
+    return answer.headers["Lambda-Extension-Identifier"], about
+
+def next_event(identifier):
+    return extension("GET", "event/next", Lambda_Extension_Identifier=identifier)
+
+def told(path):
+    # Waits until the test has put an object there.
+    host = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
+    while True:
+        s3 = http.client.HTTPConnection(host)
+        s3.request("GET", path)
+        if s3.getresponse().status == 200:
+            return
+"""
+"""What functions and extensions of these tests begin with; `told` lets a test say when an extension goes on."""
+
+BOOTSTRAP = (
+    "#!/usr/bin/env python3\n"
+    + API
+    + r"""
+import threading
+
+identifier, about = register("inner", "INVOKE", Lambda_Extension_Accept_Feature="accountId")
+
+def listen():
+    while True:
+        answer, event = next_event(identifier)
+        event["identified"] = "Lambda-Extension-Event-Identifier" in answer.headers
+        print("inner heard", json.dumps(event), flush=True)
+        if "wait" in os.environ:
+            told(os.environ["wait"])
+            print("inner went on", flush=True)
+
+threading.Thread(target=listen, daemon=True).start()
+while True:
+    answer, event = call("GET", "/2018-06-01/runtime/invocation/next")
+    request_id = answer.headers["Lambda-Runtime-Aws-Request-Id"]
+    call("POST", f"/2018-06-01/runtime/invocation/{request_id}/response", json.dumps(about))
+"""
+)
+
+WRAPPER = """#!/bin/sh
+# Registers before the runtime starts, and listens beside it.
+api="http://$AWS_LAMBDA_RUNTIME_API/2020-01-01/extension"
+id="$(curl -sS -D - -o /dev/null -X POST "$api/register" -H "Lambda-Extension-Name: wrapper" -d '{"events":["INVOKE"]}' |
+  sed -n 's/\\r$//; s/^[Ll]ambda-[Ee]xtension-[Ii]dentifier: *//p')"
+(while event="$(curl -sS "$api/event/next" -H "Lambda-Extension-Identifier: $id")"; do
+  echo "wrapper heard $event"
+done) &
+exec "$@"
+"""
+
+
+def layer(lambda_, name, files):
+    return lambda_.publish_layer_version(LayerName=name, Content={"ZipFile": zipped(files)})["LayerVersionArn"]
+
+
+@pytest.fixture
+def logged(logs):
+    """Waits for a line of a function's log that holds a text, and returns the whole log."""
+
+    def wait(function, text):
+        def messages():
+            found = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+            lines = [event["message"] for event in found]
+            return any(text in line for line in lines) and lines
+
+        return wait_until(messages, what=f"{text!r} in the log of {function}")
+
+    return wait
+
+
+class TestInternal:
+    def test_a_custom_runtime_registers_itself(self, functions, name, logged):
+        functions.create(name, "h", "provided", Code={"ZipFile": zipped({"bootstrap": BOOTSTRAP})})
+        done = functions.invoke(name)
+        account = functions.lambda_.get_function_configuration(FunctionName=name)["FunctionArn"].split(":")[4]
+        assert done.payload == {
+            "functionName": name,
+            "functionVersion": "$LATEST",
+            "handler": "h",
+            "accountId": account,
+        }
+        lines = logged(name, "inner heard")
+        assert "EXTENSION\tName: inner\tState: Ready\tEvents: [INVOKE]\n" in lines
+        heard = next(line for line in lines if line.startswith("inner heard"))
+        event = json.loads(heard.removeprefix("inner heard"))
+        deadline, tracing = event.pop("deadlineMs"), event.pop("tracing")
+        assert event == {
+            "eventType": "INVOKE",
+            "requestId": done.reply["ResponseMetadata"]["RequestId"],
+            "invokedFunctionArn": functions.lambda_.get_function_configuration(FunctionName=name)["FunctionArn"],
+            "identified": True,
+        }
+        assert deadline > 1_700_000_000_000
+        assert tracing["type"] == "X-Amzn-Trace-Id" and tracing["value"].startswith("Root=1-")
+
+    def test_a_wrapper_of_a_layer_listens_beside_a_managed_runtime(self, functions, lambda_, name, logged):
+        arguments = {
+            "Layers": [layer(lambda_, name, {"wrapper": WRAPPER})],
+            "Environment": {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrapper"}},
+        }
+        functions.create(name, "handlers.echo", "python", **arguments)
+        for number in range(2):
+            done = functions.invoke(name, number)
+            assert done.payload == number
+            logged(name, f'"requestId":"{done.reply["ResponseMetadata"]["RequestId"]}"')
+        lines = logged(name, "REPORT")
+        ready = lines.count("EXTENSION\tName: wrapper\tState: Ready\tEvents: [INVOKE]\n")
+        assert ready == sum(line.startswith("INIT_START") for line in lines)
+
+    def test_the_caller_does_not_wait_for_extensions_but_the_next_invocation_does(self, functions, s3, name, logged):
+        s3.create_bucket(Bucket=name)
+        variables = {"wait": f"/{name}/go"}
+        functions.create(
+            name,
+            "h",
+            "provided",
+            Code={"ZipFile": zipped({"bootstrap": BOOTSTRAP})},
+            Environment={"Variables": variables},
+        )
+        done = functions.invoke(name)
+        request_id = done.reply["ResponseMetadata"]["RequestId"]
+        assert done.payload["functionName"] == name
+        assert "START" in done.log and "REPORT" not in done.log
+        s3.put_object(Bucket=name, Key="go", Body=b"")
+        lines = logged(name, f"REPORT RequestId: {request_id}")
+        went_on = lines.index("inner went on\n")
+        assert went_on < lines.index(f"END RequestId: {request_id}\n")
+
+    def test_a_function_that_has_extensions_is_asked_to_end(self, functions, name, logged):
+        code = API + (
+            "import signal, sys, threading\n"
+            "identifier, _ = register('inner')\n"
+            "threading.Thread(target=next_event, args=(identifier,), daemon=True).start()\n"
+            "def end(*_):\n"
+            "    print('asked to end', flush=True)\n"
+            "    sys.exit(0)\n"
+            "signal.signal(signal.SIGTERM, end)\n"
+            "def handler(event, context): return 1\n"
+        )
+        functions.create(name, "app.handler", Code={"ZipFile": zipped({"app.py": code})})
+        assert functions.invoke(name).payload == 1
+        functions.lambda_.update_function_configuration(FunctionName=name, Description="new")
+        logged(name, "asked to end")
+
+    def test_what_comes_out_of_turn_is_refused(self, functions, name):
+        code = API + (
+            "found = []\n"
+            "def note(method, path, body=None, **headers):\n"
+            "    answer, error = extension(method, path, body, **headers)\n"
+            "    found.append([answer.status, error.get('errorType')])\n"
+            "nobody = '00000000-0000-0000-0000-000000000000'\n"
+            "note('POST', 'register', '{}')\n"
+            "note('POST', 'register', '{', Lambda_Extension_Name='a')\n"
+            "note('POST', 'register', '{\"events\":[\"WAKE\"]}', Lambda_Extension_Name='a')\n"
+            "note('POST', 'register', '{\"events\":[\"SHUTDOWN\"]}', Lambda_Extension_Name='a')\n"
+            "note('GET', 'event/next')\n"
+            "note('GET', 'event/next', Lambda_Extension_Identifier='nonsense')\n"
+            "note('GET', 'event/next', Lambda_Extension_Identifier=nobody)\n"
+            "note('POST', 'exit/error', '{}', Lambda_Extension_Identifier=nobody)\n"
+            "def handler(event, context):\n"
+            "    note('POST', 'register', '{}', Lambda_Extension_Name='late')\n"
+            "    return found\n"
+        )
+        functions.create(name, "app.handler", Code={"ZipFile": zipped({"app.py": code})})
+        assert functions.invoke(name).payload == [
+            [403, "Extension.InvalidExtensionName"],
+            [400, "Extension.InvalidRequestFormat"],
+            [403, "Extension.InvalidEventType"],
+            [403, "Extension.InvalidEventType"],
+            [403, "Extension.MissingExtensionIdentifier"],
+            [403, "Extension.InvalidExtensionIdentifier"],
+            [403, "Extension.UnknownExtensionIdentifier"],
+            [403, "Extension.MissingHeader"],
+            [403, "Extension.RegistrationClosed"],
+        ]
+
+    def test_a_reported_error_fails_init(self, functions, name, logged):
+        code = API + (
+            "identifier, _ = register('inner')\n"
+            "headers = {'Lambda_Extension_Identifier': identifier, 'Lambda_Extension_Function_Error_Type': 'Extension.NoNuts'}\n"
+            "extension('POST', 'init/error', '{}', **headers)\n"
+            "def handler(event, context): return 1\n"
+        )
+        functions.create(name, "app.handler", Code={"ZipFile": zipped({"app.py": code})})
+        done = functions.invoke(name)
+        assert (done.error, done.payload["errorType"]) == ("Unhandled", "Extension.InitError")
+        lines = logged(name, "REPORT")
+        assert "EXTENSION\tName: inner\tState: InitError\tEvents: []\tError Type: Extension.NoNuts\n" in lines
