@@ -12,7 +12,8 @@ import struct
 import sys
 import time
 
-READY, INIT_ERROR, INVOKE, RESPONSE, ERROR, SPECIALISE = b"I", b"F", b"V", b"R", b"E", b"P"
+READY, INIT_ERROR, INVOKE, RESPONSE, ERROR = b"I", b"F", b"V", b"R", b"E"
+SPECIALISE, TEMPLATE = b"P", b"T"
 RESPONSE_BYTES_MAX = 6291556
 OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
 # What the log needs to know of the present: shared with `kobel_logging`.
@@ -33,6 +34,9 @@ class Channel:
         rest = memoryview(prefix + header + body)
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
+
+    def descriptor(self):
+        return self._descriptor
 
     def receive(self):
         """The next message as (kind, header, body); None when the host is gone."""
@@ -169,6 +173,7 @@ def set_up_paths():
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != OWN_FOLDER]
     layers = [os.path.join(opt, packages), os.path.join(opt, "python")]
     sys.path[0:0] = [task] + [path for path in layers if os.path.isdir(path)]
+    sys.path.append(os.path.join(OWN_FOLDER, "lib"))
 
 
 def load_handler(name):
@@ -294,22 +299,69 @@ def main():
     run(Channel(int(os.environ.pop("_KOBEL_CHANNEL"))))
 
 
-def specialise(descriptor):
+def specialise(descriptor, library):
     """The life of a runtime that was forked from a stem: first it is told which function it serves."""
     channel = Channel(descriptor)
-    message = channel.receive()
-    if message is None or message[0] != SPECIALISE:
-        os._exit(1)
+    header, variables = be_told(channel)
     os.environ.clear()
-    os.environ.update(json.loads(message[2].decode()))
+    os.environ.update(variables)
     time.tzset()
     # The stem has seen these folders empty.
     sys.path_importer_cache.clear()
     importlib.invalidate_caches()
-    run(channel)
+    run(channel, library if header.get("template") else None)
 
 
-def run(channel):
+def be_told(channel):
+    message = channel.receive()
+    if message is None or message[0] != SPECIALISE:
+        os._exit(1)
+    return message[1], json.loads(message[2].decode())
+
+
+def fail_init(channel, error, status):
+    described = describe(error, "")
+    log_error(described)
+    flush()
+    channel.send(INIT_ERROR, {"errorType": described["errorType"]}, json.dumps(described).encode())
+    sys.exit(status)
+
+
+def take_snapshot(channel, template_library):
+    """Runs the function's hooks; between those before and after, a template is forked. Returns in each fork."""
+    sys.path.insert(0, OWN_FOLDER)
+    try:
+        import kobel_snapshot
+    finally:
+        sys.path.remove(OWN_FOLDER)
+    try:
+        kobel_snapshot.run_before_hooks()
+    except Exception as error:
+        fail_init(channel, renamed("Runtime.BeforeSnapshotError", error), 64)
+    if template_library is not None:
+        flush()
+        reason = kobel_snapshot.obstacle()
+        channel.send(TEMPLATE, {"reason": reason})
+        if reason:
+            os._exit(0)
+        kobel_snapshot.fork_forever(template_library, channel.descriptor())
+        os.environ.update(be_told(channel)[1])
+        kobel_snapshot.become_unique(template_library, channel.descriptor())
+    try:
+        kobel_snapshot.run_after_hooks()
+    except Exception as error:
+        fail_init(channel, renamed("Runtime.AfterRestoreError", error), 65)
+
+
+def renamed(error_type, error):
+    fault = Fault(error_type, str(error))
+    import traceback
+
+    fault.stack = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])
+    return fault
+
+
+def run(channel, template_library=None):
     line_buffered(sys.stdout)
     line_buffered(sys.stderr)
     set_up_paths()
@@ -320,11 +372,9 @@ def run(channel):
     try:
         handler = load_handler(os.environ["_HANDLER"])
     except Exception as error:
-        described = describe(error, "")
-        log_error(described)
-        flush()
-        channel.send(INIT_ERROR, {"errorType": described["errorType"]}, json.dumps(described).encode())
-        sys.exit(1)
+        fail_init(channel, error, 1)
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        take_snapshot(channel, template_library)
     flush()
     channel.send(READY, {})
     while True:

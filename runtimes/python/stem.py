@@ -37,7 +37,7 @@ def main():
         os._exit(0)
     ctypes.pythonapi.PyOS_AfterFork_Child()
     sys.argv[0] = os.path.join(os.path.dirname(sys.argv[0]), "bootstrap.py")
-    kobel_bootstrap.specialise(channel)
+    kobel_bootstrap.specialise(channel, library)
 
 
 main()

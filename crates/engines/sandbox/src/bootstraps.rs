@@ -26,6 +26,8 @@ const SCRIPTS: &[(&str, &str)] = bundled![
     "python/bootstrap.py",
     "python/kobel_bootstrap.py",
     "python/kobel_logging.py",
+    "python/kobel_snapshot.py",
+    "python/lib/snapshot_restore_py.py",
     "python/stem.py",
     "ruby/bootstrap.rb",
     "ruby/kobel_logger.rb",
@@ -38,7 +40,12 @@ const STEM_LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stem.so"))
 /// Compiles modules into `__pycache__`, where functions cannot write.
 const COMPILE_PYTHON: &str = "import py_compile, sys\nfor file in sys.argv[1:]: py_compile.compile(file, doraise=True)";
 /// The modules of the Python bootstrap.
-const PYTHON_MODULES: [&str; 2] = ["python/kobel_bootstrap.py", "python/kobel_logging.py"];
+const PYTHON_MODULES: [&str; 4] = [
+    "python/kobel_bootstrap.py",
+    "python/kobel_logging.py",
+    "python/kobel_snapshot.py",
+    "python/lib/snapshot_restore_py.py",
+];
 
 /// The Java bootstrap and the interfaces that handlers implement.
 const JAVA_SOURCES: &[(&str, &str)] = bundled![

@@ -66,10 +66,11 @@ impl Group {
         Ok(())
     }
 
-    /// Version 1: the files to which a process writes `0` to enter. Cheaper than being moved from
-    /// outside, which waits for a grace period.
+    /// The files to which a process writes `0` to enter. With version 1 this is cheaper than being moved from
+    /// outside, which waits for a grace period; with version 2 being born inside is ([`Group::cradle`]).
     pub(crate) fn entrances(&self) -> io::Result<Vec<fs::File>> {
-        self.dirs().into_iter().map(|dir| fs::OpenOptions::new().write(true).open(dir.join("tasks"))).collect()
+        let file = if self.version == 1 { "tasks" } else { "cgroup.procs" };
+        self.dirs().into_iter().map(|dir| fs::OpenOptions::new().write(true).open(dir.join(file))).collect()
     }
 
     /// Version 2: the folder into which a process is born.

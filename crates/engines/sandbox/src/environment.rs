@@ -55,6 +55,17 @@ struct Inner {
     extensions_api: Option<JoinHandle<()>>,
     /// Why it ends, once that is known.
     doom: OnceLock<ShutdownReason>,
+    /// What it was forked from, and ends with.
+    template: OnceLock<Environment>,
+}
+
+/// What a runtime is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be handed events.
+    Events,
+    /// To be forked after its init.
+    Template,
 }
 
 /// What an invocation works with.
@@ -80,6 +91,7 @@ impl Environment {
         output: Arc<dyn Output>,
         endpoint: Option<JoinHandle<()>>,
         started: Instant,
+        purpose: Purpose,
     ) -> Result<Environment, StartError> {
         let extensions = Extensions::new(spec, output.clone());
         let session = match spawned.link {
@@ -99,10 +111,16 @@ impl Environment {
             extensions_api: spawned.extensions.map(|listener| extensions.serve(listener)),
             extensions,
             doom: OnceLock::new(),
+            template: OnceLock::new(),
         };
-        inner.run_init(spec.init_timeout).await?;
+        inner.run_init(spec.init_timeout, purpose).await?;
         inner.init_duration = started.elapsed();
         Ok(Environment { inner: Arc::new(inner) })
+    }
+
+    /// Keeps what it was forked from alive as long as itself.
+    pub(crate) fn keep(&self, template: Environment) {
+        let _ = self.inner.template.set(template);
     }
 
     pub(crate) fn downgrade(&self) -> WeakEnvironment {
@@ -229,7 +247,7 @@ impl Environment {
 }
 
 impl Inner {
-    async fn run_init(&self, timeout: Duration) -> Result<(), StartError> {
+    async fn run_init(&self, timeout: Duration, purpose: Purpose) -> Result<(), StartError> {
         let mut work = self.work.lock().await;
         let Work { session, pump } = &mut *work;
         let init = async {
@@ -241,7 +259,14 @@ impl Inner {
         };
         let end = self.watch(init, pump, timeout).await;
         let result = match end {
-            End::Said(Init::Done) => Ok(()),
+            End::Said(Init::Done) if purpose == Purpose::Events => Ok(()),
+            End::Said(Init::Template(None)) if purpose == Purpose::Template => Ok(()),
+            End::Said(Init::Template(Some(reason))) if purpose == Purpose::Template => {
+                Err(StartError::Unforkable { reason })
+            }
+            End::Said(Init::Done | Init::Template(_)) => {
+                Err(StartError::Protocol { reason: "the end of another init".to_owned() })
+            }
             End::Said(Init::Failed { error_type, body }) => Err(StartError::Reported { error_type, body }),
             End::Said(Init::Broken(reason)) => Err(StartError::Protocol { reason }),
             End::Said(Init::Closed) => Err(init_death(self.leave().await)),

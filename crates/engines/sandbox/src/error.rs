@@ -72,6 +72,9 @@ pub enum StartError {
     /// The runtime spoke out of turn.
     #[error("the runtime broke the protocol during init: {reason}")]
     Protocol { reason: String },
+    /// The runtime cannot become a template; environments of the function can be started.
+    #[error("it cannot be forked after its init: {reason}")]
+    Unforkable { reason: String },
     /// The environment could not be made; not the function's fault.
     #[error("failed to make the environment: {reason}")]
     Environment { reason: String },
@@ -121,13 +124,13 @@ impl StartError {
             StartError::InvalidWorkingDir { .. } => "Runtime.InvalidWorkingDir",
             StartError::Extension { error_type, .. } => error_type,
             StartError::Protocol { .. } => "Runtime.Unknown",
-            StartError::Environment { .. } | StartError::Engine(_) => "Sandbox.Failure",
+            StartError::Unforkable { .. } | StartError::Environment { .. } | StartError::Engine(_) => "Sandbox.Failure",
         }
     }
 
     /// Whether the service, not the function, is at fault.
     pub fn is_service_fault(&self) -> bool {
-        matches!(self, StartError::Environment { .. } | StartError::Engine(_))
+        matches!(self, StartError::Unforkable { .. } | StartError::Environment { .. } | StartError::Engine(_))
     }
 
     /// The error JSON that the caller of the invocation gets.
@@ -144,6 +147,7 @@ impl StartError {
             StartError::InvalidProgram { .. }
             | StartError::InvalidWorkingDir { .. }
             | StartError::Protocol { .. }
+            | StartError::Unforkable { .. }
             | StartError::Environment { .. }
             | StartError::Engine(_) => self.to_string(),
         };

@@ -7,12 +7,13 @@
 //! namespace whose processes the kernel kills with it.
 //!
 //! A sandbox is made ahead of its use where it can be: it stands empty, with its first process waiting on its leash,
-//! until a start assigns it. The runtime is executed in it, or forked into it from a stem.
+//! until a start assigns it. The runtime is executed in it, or forked into it from a stem or a template.
 //!
 //! With root it needs no more. Without, it first enters a user namespace in which it is root.
 
 mod birth;
 mod confine;
+mod forks;
 mod init;
 pub(crate) mod message;
 mod nursery;
@@ -20,6 +21,7 @@ mod root;
 mod seccomp;
 mod stem;
 mod sys;
+mod template;
 mod tree;
 
 use std::collections::{HashMap, HashSet};
@@ -29,10 +31,11 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::event::epoll;
 
 use crate::cgroup::Hierarchy;
-use message::{Event, Prepare, Request, Start};
+use message::{Event, Origin, Prepare, Request, Start};
 use nursery::{Last, Nursery, Sandbox};
 use root::Root;
-use stem::{Answer, Stem};
+use stem::Stem;
+use template::Template;
 
 pub(crate) use confine::CHANNEL_FD;
 
@@ -45,6 +48,8 @@ const ENVIRONMENTS_MAX: usize = 4096;
 const STEMS_MAX: usize = 32;
 /// How many events are taken at once.
 const EVENTS_MAX: usize = 64;
+/// How often it is looked for children that nobody told of, while a sandbox that may hold such ones ends.
+const REAP_INTERVAL: rustix::event::Timespec = rustix::event::Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
 /// An environment: a sandbox with its function's runtime.
 struct Child {
@@ -56,13 +61,20 @@ struct Child {
     runtime: Option<Runtime>,
     /// How that runtime ended.
     exit: Option<[u8; 5]>,
+    /// Set where the runtime is a template.
+    template: Option<Template>,
+    /// Set where the runtime comes from a template, which is this one.
+    origin: Option<u64>,
 }
 
+/// What a runtime is forked with.
 struct Wanted {
-    stem: String,
+    origin: Origin,
     pids_max: u32,
     output: OwnedFd,
     channel: OwnedFd,
+    /// The end that a template gets of its control.
+    control: Option<OwnedFd>,
 }
 
 struct Runtime {
@@ -83,6 +95,8 @@ enum Source {
     Runtime(u64),
     /// A stem says something; the stem's number.
     Stem(u64),
+    /// A template says something; the serial number of its sandbox.
+    Template(u64),
 }
 
 struct Launcher {
@@ -94,6 +108,8 @@ struct Launcher {
     serials: HashMap<String, u64>,
     stems: HashMap<u64, Stem>,
     next_stem: u64,
+    /// Sandboxes that were killed, and may hold processes that are children of the launcher without its knowing.
+    dying: HashSet<u64>,
 }
 
 /// The launcher's `main`: for a process that was run with [`LAUNCHER_ARGUMENT`]. Its standard input
@@ -139,6 +155,7 @@ fn run() -> io::Result<()> {
         serials: HashMap::new(),
         stems: HashMap::new(),
         next_stem: 0,
+        dying: HashSet::new(),
     };
     watch(&launcher.events, &launcher.control, Source::Control)?;
     launcher.tell(&prepared)?;
@@ -152,7 +169,7 @@ fn run() -> io::Result<()> {
 }
 
 impl Source {
-    const KINDS: u64 = 5;
+    const KINDS: u64 = 6;
 
     fn to_number(self) -> u64 {
         let (kind, serial) = match self {
@@ -161,6 +178,7 @@ impl Source {
             Source::Leash(serial) => (2, serial),
             Source::Runtime(serial) => (3, serial),
             Source::Stem(number) => (4, number),
+            Source::Template(serial) => (5, serial),
         };
         serial * Source::KINDS + kind
     }
@@ -172,7 +190,8 @@ impl Source {
             1 => Source::Ended(serial),
             2 => Source::Leash(serial),
             3 => Source::Runtime(serial),
-            _ => Source::Stem(serial),
+            4 => Source::Stem(serial),
+            _ => Source::Template(serial),
         }
     }
 }
@@ -196,6 +215,7 @@ impl Launcher {
                     Source::Leash(serial) => self.let_in(serial)?,
                     Source::Runtime(serial) => self.reap_runtime(serial)?,
                     Source::Stem(number) => self.hear_stem(number)?,
+                    Source::Template(serial) => self.hear_template(serial)?,
                 }
             }
         }
@@ -205,7 +225,11 @@ impl Launcher {
     fn wait(&mut self) -> io::Result<Vec<Source>> {
         let mut happened: Vec<epoll::Event> = Vec::with_capacity(EVENTS_MAX);
         loop {
-            let timeout = self.nursery.lacks_sandboxes().then_some(rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 });
+            let timeout = match (self.nursery.lacks_sandboxes(), self.dying.is_empty()) {
+                (true, _) => Some(rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }),
+                (false, false) => Some(REAP_INTERVAL),
+                (false, true) => None,
+            };
             let buffer = rustix::buffer::spare_capacity(&mut happened);
             match epoll::wait(&self.events, buffer, timeout.as_ref()) {
                 Err(rustix::io::Errno::INTR) => continue,
@@ -214,7 +238,12 @@ impl Launcher {
             if !happened.is_empty() {
                 return Ok(happened.iter().map(|event| Source::of_number(event.data.u64())).collect());
             }
-            self.nursery.make_ahead();
+            if self.nursery.lacks_sandboxes() {
+                self.nursery.make_ahead();
+            }
+            if !self.dying.is_empty() {
+                self.reap_ended_unknown();
+            }
         }
     }
 
@@ -229,8 +258,8 @@ impl Launcher {
                 }
             }
             Request::Kill { id } => {
-                if let Some(child) = self.serials.get(&id).and_then(|serial| self.children.get(serial)) {
-                    child.kill();
+                if let Some(serial) = self.serials.get(&id) {
+                    self.kill(*serial);
                 }
                 Ok(())
             }
@@ -245,101 +274,61 @@ impl Launcher {
         if self.children.len() >= ENVIRONMENTS_MAX {
             return Err(io::Error::other(format!("{ENVIRONMENTS_MAX} environments exist already")));
         }
-        let sandbox = self.nursery.take()?;
+        let (sandbox, origin) = self.sandbox_for(&start.origin)?;
         let (id, pid, serial) = (start.id.clone(), sandbox.pid, sandbox.serial);
         let group = sandbox.group.clone();
         let assigned = nursery::assign(&self.nursery.root, &sandbox, start, descriptors);
-        let wanted = assigned.inspect_err(|_| self.nursery.discard(&sandbox))?;
+        let mut wanted = assigned.inspect_err(|_| self.nursery.discard(&sandbox))?;
+        let template = wanted.as_mut().map(forks::conceive).transpose()?.flatten();
         watch(&self.events, &sandbox.pidfd, Source::Ended(serial))?;
+        if let Some(template) = &template {
+            watch(&self.events, &template.control, Source::Template(serial))?;
+        }
         if wanted.is_some() {
             watch(&self.events, &sandbox.leash, Source::Leash(serial))?;
         } else {
             self.tell(&Event::Started { id: id.clone(), pids: vec![pid], group })?;
         }
         self.serials.insert(id.clone(), serial);
-        self.children.insert(serial, Child { id, sandbox, wanted, runtime: None, exit: None });
+        self.children.insert(serial, Child { id, sandbox, wanted, runtime: None, exit: None, template, origin });
         Ok(())
     }
 
-    /// A sandbox is open: orders its runtime from the stem.
-    fn let_in(&mut self, serial: u64) -> io::Result<()> {
-        let Some(child) = self.children.get_mut(&serial) else { return Ok(()) };
-        epoll::delete(&self.events, &child.sandbox.leash)?;
-        let Some(wanted) = child.wanted.take() else { return Ok(()) };
-        let stem = self.stems.values_mut().find(|stem| stem.name == wanted.stem);
-        let ordered = match stem {
-            Some(stem) => nursery::order(stem, &child.sandbox, &wanted),
-            None => Err(io::Error::other("the stem is gone")),
+    /// A sandbox for a runtime, and the serial number of the template that it comes from.
+    fn sandbox_for(&mut self, origin: &Origin) -> io::Result<(Sandbox, Option<u64>)> {
+        let Origin::Template { id } = origin else { return Ok((self.nursery.take()?, None)) };
+        let serial = self.serials.get(id).copied();
+        let template = serial.and_then(|serial| self.children.get(&serial));
+        let Some(template) = template.filter(|child| child.template.is_some() && child.runtime.is_some()) else {
+            return Err(io::Error::other("the template is gone"));
         };
-        match ordered {
-            Ok(()) => Ok(()),
-            Err(error) => self.fail(serial, &error),
-        }
+        Ok((self.nursery.make_within(&template.sandbox.pidfd)?, serial))
+    }
+
+    /// A sandbox is open: orders its runtime.
+    fn let_in(&mut self, serial: u64) -> io::Result<()> {
+        let Some(mut child) = self.children.remove(&serial) else { return Ok(()) };
+        epoll::delete(&self.events, &child.sandbox.leash)?;
+        let wanted = child.wanted.take();
+        let ordered = wanted.as_ref().map_or(Ok(()), |wanted| self.order(&child, wanted));
+        self.children.insert(serial, child);
+        ordered.or_else(|error| self.fail(serial, &error))
     }
 
     /// An environment could not be made after all.
-    fn fail(&self, serial: u64, error: &io::Error) -> io::Result<()> {
+    fn fail(&mut self, serial: u64, error: &io::Error) -> io::Result<()> {
+        self.kill(serial);
         let Some(child) = self.children.get(&serial) else { return Ok(()) };
-        child.kill();
         self.tell(&Event::Failed { id: child.id.clone(), reason: error.to_string() })
     }
 
-    fn plant(&mut self, specification: message::Stem) -> io::Result<()> {
-        let name = specification.name.clone();
-        let planted = match self.stems.len() {
-            STEMS_MAX.. => Err(io::Error::other(format!("{STEMS_MAX} stems exist already"))),
-            _ => Stem::plant(&self.nursery.root, specification, self.as_root),
-        };
-        match planted {
-            Err(error) => self.tell(&Event::Withered { name, reason: error.to_string() }),
-            Ok(stem) => {
-                self.next_stem += 1;
-                watch(&self.events, &stem.socket, Source::Stem(self.next_stem))?;
-                self.stems.insert(self.next_stem, stem);
-                Ok(())
-            }
+    /// Kills an environment as a whole.
+    fn kill(&mut self, serial: u64) {
+        let Some(child) = self.children.get(&serial) else { return };
+        child.kill();
+        if child.template.is_some() || child.origin.is_some() && child.runtime.is_none() {
+            self.dying.insert(serial);
         }
-    }
-
-    fn hear_stem(&mut self, number: u64) -> io::Result<()> {
-        let Some(stem) = self.stems.get_mut(&number) else { return Ok(()) };
-        match stem.hear() {
-            Answer::Booted => {
-                let name = stem.name.clone();
-                self.tell(&Event::Planted { name })
-            }
-            Answer::Born { serial, pid: Ok(pid) } => self.adopt(serial, pid),
-            Answer::Born { serial, pid: Err(error) } => self.fail(serial, &error),
-            Answer::Gone => self.uproot(number),
-        }
-    }
-
-    /// The runtime is a child of this process now.
-    fn adopt(&mut self, serial: u64, pid: i32) -> io::Result<()> {
-        let pidfd = sys::pidfd(pid)?;
-        let Some(child) = self.children.get_mut(&serial) else {
-            // Its sandbox has ended, and took it along.
-            return sys::wait(pid).map(drop);
-        };
-        watch(&self.events, &pidfd, Source::Runtime(serial))?;
-        child.runtime = Some(Runtime { pid, _pidfd: pidfd });
-        let (id, group) = (child.id.clone(), child.sandbox.group.clone());
-        let pids = vec![child.sandbox.pid, pid];
-        self.tell(&Event::Started { id, pids, group })
-    }
-
-    /// A stem has ended; what it owed fails.
-    fn uproot(&mut self, number: u64) -> io::Result<()> {
-        let Some(stem) = self.stems.remove(&number) else { return Ok(()) };
-        let status = sys::end(stem.pid)?;
-        for serial in &stem.ordered {
-            self.fail(*serial, &io::Error::other("the stem ended"))?;
-        }
-        if !stem.ordered.is_empty() {
-            self.reap_unknown();
-        }
-        let reason = format!("it {}: {}", crate::exit::Exit::of_status(status), stem.last_words());
-        self.tell(&Event::Withered { name: stem.name, reason })
     }
 
     /// The runtime that a stem bore has ended, and so must its sandbox.
@@ -348,25 +337,42 @@ impl Launcher {
         let Some(runtime) = child.runtime.take() else { return Ok(()) };
         let (_, status) = sys::wait(runtime.pid)?;
         child.exit = Some(crate::exit::Exit::of_status(status).to_bytes());
-        child.kill();
+        self.kill(serial);
         Ok(())
     }
 
-    /// Ends runtimes that a stem bore without telling: a sandbox cannot end before they are reaped.
+    /// Ends runtimes that were born without telling: a sandbox cannot end before they are reaped.
     fn reap_unknown(&self) {
-        let ahead = self.nursery.pids();
-        let known = self.children.values().flat_map(|child| {
-            [Some(child.sandbox.pid), child.runtime.as_ref().map(|runtime| runtime.pid)].into_iter().flatten()
-        });
-        let known: HashSet<i32> = known.chain(ahead).chain(self.stems.values().map(|stem| stem.pid)).collect();
-        for pid in sys::children().into_iter().filter(|pid| !known.contains(pid)) {
+        for pid in self.unknown_children() {
             let _ = sys::end(pid);
         }
+    }
+
+    /// Reaps those that have ended by themselves. Others may be about to be told of.
+    fn reap_ended_unknown(&self) {
+        self.unknown_children().into_iter().for_each(sys::reap_if_ended);
+    }
+
+    fn is_unknown_child(&self, pid: i32) -> bool {
+        sys::is_child(pid) && !self.known_children().any(|known| known == pid)
+    }
+
+    fn unknown_children(&self) -> Vec<i32> {
+        let known: HashSet<i32> = self.known_children().collect();
+        sys::children().into_iter().filter(|pid| !known.contains(pid)).collect()
+    }
+
+    fn known_children(&self) -> impl Iterator<Item = i32> {
+        let own = self.children.values().flat_map(|child| {
+            [Some(child.sandbox.pid), child.runtime.as_ref().map(|runtime| runtime.pid)].into_iter().flatten()
+        });
+        own.chain(self.nursery.pids()).chain(self.stems.values().map(|stem| stem.pid))
     }
 
     fn reap(&mut self, serial: u64) -> io::Result<()> {
         let Some(child) = self.children.remove(&serial) else { return Ok(()) };
         self.serials.remove(&child.id);
+        self.dying.remove(&serial);
         if let Some(runtime) = &child.runtime {
             sys::wait(runtime.pid)?;
         }
@@ -381,7 +387,10 @@ impl Launcher {
             let _ = sys::end(stem.pid);
         }
         self.reap_unknown();
-        for child in std::mem::take(&mut self.children).into_values() {
+        let mut children: Vec<Child> = std::mem::take(&mut self.children).into_values().collect();
+        // A template's sandbox ends after those in it.
+        children.sort_by_key(|child| child.template.is_some());
+        for child in children {
             if let Some(runtime) = &child.runtime {
                 let _ = sys::wait(runtime.pid);
             }

@@ -12,7 +12,7 @@
 //!   ([`launcher_main`]). When the server dies, it dies, and everything that it made.
 //! - All that a function says is bounded: output lines, responses, connections, processes.
 //!
-//! Modules: `sandbox`, `environment` and `spec` are the interface; `runtimes` finds interpreters;
+//! Modules: `sandbox`, `environment`, `template` and `spec` are the interface; `runtimes` finds interpreters;
 //! `bootstraps` carries what runs inside; `image` looks into images; `plan` makes the command;
 //! `session` speaks with the runtime; `response` carries what it streams; `output` reads its lines;
 //! `driver` makes the processes; `launcher` is the other program.
@@ -44,6 +44,7 @@ mod session;
 mod spec;
 #[cfg(target_os = "linux")]
 mod stem;
+mod template;
 
 pub use capabilities::{Capabilities, Feature};
 pub use config::{Config, Connections, Held, Isolation};
@@ -58,3 +59,4 @@ pub use response::{ResponsePart, ResponseReader, ResponseSender, StreamLimits, r
 pub use runtimes::{Family, Resolved, Runtime, Version};
 pub use sandbox::Sandbox;
 pub use spec::{EnvironmentSpec, ExtensionStatus, Image, Invocation, Line, Outcome, Output, Settled, StartMode, Usage};
+pub use template::Template;

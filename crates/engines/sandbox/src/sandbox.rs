@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -14,7 +14,7 @@ use crate::capabilities::{self, Capabilities};
 use crate::config::{Config, Connections, Isolation};
 use crate::deadline;
 use crate::driver::{Conversation, Spawned, process};
-use crate::environment::{Environment, WeakEnvironment};
+use crate::environment::{Environment, Purpose, WeakEnvironment};
 use crate::error::{Error, StartError};
 use crate::plan::{self, Layout};
 use crate::runtimes::{self, Family, Resolved, Runtime};
@@ -22,15 +22,18 @@ use crate::scratch;
 use crate::spec::{EnvironmentSpec, Image, Output, StartMode};
 #[cfg(target_os = "linux")]
 use crate::stem;
+use crate::template::Template;
 
 #[cfg(target_os = "linux")]
-use crate::driver::namespaces::{self, Namespaces};
+use crate::driver::namespaces::{self, Bearing, Namespaces};
 
 /// How long an endpoint rests after a connection that it could not accept.
 const ACCEPT_FAILED_REST: Duration = Duration::from_millis(50);
 /// How many connections to the endpoint an environment may hold; further ones wait to be accepted. All of them come
 /// out of the same descriptors of the server.
 const ENDPOINT_CONNECTIONS_MAX: usize = 256;
+/// Why nothing is forked with the process driver.
+const NO_NAMESPACES: &str = "functions run as plain processes";
 /// The longest environment id.
 const ID_BYTES_MAX: usize = 64;
 
@@ -131,7 +134,7 @@ impl Sandbox {
         if !is_id(&spec.id) {
             return Err(StartError::Environment { reason: format!("`{}` is no environment id", spec.id) });
         }
-        let (mut spawned, started) = match &spec.image {
+        let (spawned, started) = match &spec.image {
             Some(image) => {
                 let started = deadline::start();
                 (self.spawn_image(&spec, image).await?, started)
@@ -146,8 +149,46 @@ impl Sandbox {
                 (self.spawn(&spec, &resolved).await?, started)
             }
         };
+        self.init(spawned, spec, output, started, Purpose::Events).await
+    }
+
+    /// Starts a runtime that becomes a template.
+    pub(crate) async fn start_template(
+        &self,
+        spec: EnvironmentSpec,
+        output: Arc<dyn Output>,
+    ) -> Result<Environment, StartError> {
+        let resolved = self.prepare(&spec.runtime).await?;
+        self.inner.tell_once(&resolved);
+        let started = deadline::start();
+        let spawned = self.spawn_template(&spec, &resolved).await?;
+        self.init(spawned, spec, output, started, Purpose::Template).await
+    }
+
+    /// Forks an environment from a template.
+    pub(crate) async fn start_from(
+        &self,
+        template: &Template,
+        spec: EnvironmentSpec,
+        output: Arc<dyn Output>,
+    ) -> Result<Environment, StartError> {
+        let resolved = self.prepare(&spec.runtime).await?;
+        let started = deadline::start();
+        let spawned = self.spawn_from(template, &spec, &resolved).await?;
+        self.init(spawned, spec, output, started, Purpose::Events).await
+    }
+
+    /// The init phase of what was spawned.
+    async fn init(
+        &self,
+        mut spawned: Spawned,
+        spec: EnvironmentSpec,
+        output: Arc<dyn Output>,
+        started: Instant,
+        purpose: Purpose,
+    ) -> Result<Environment, StartError> {
         let endpoint = spawned.endpoint.take().map(|listener| self.accept(listener));
-        let environment = Environment::init(spawned, &spec, output, endpoint, started).await?;
+        let environment = Environment::init(spawned, &spec, output, endpoint, started, purpose).await?;
         self.inner.remember(spec.id, &environment);
         Ok(environment)
     }
@@ -188,12 +229,54 @@ impl Sandbox {
             Driver::Namespaces(driver) => {
                 let layout = Layout::of_lambda();
                 let command = plan::command(spec, resolved, &layout, self.inner.config.endpoint_port);
-                let stem = stem::of(spec, resolved, &layout);
-                driver.spawn(namespaces::start(spec, command, conversation, stem)).await
+                let bearing = stem::of(spec, resolved, &layout).map_or_else(Bearing::Program, Bearing::Stem);
+                driver.spawn(namespaces::start(spec, command, conversation, bearing)).await
             }
             Driver::Process => self.spawn_process(spec, resolved, conversation).await,
         };
         spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn spawn_template(&self, spec: &EnvironmentSpec, resolved: &Resolved) -> Result<Spawned, StartError> {
+        let Driver::Namespaces(driver) = &self.inner.driver else { return Err(unforkable(NO_NAMESPACES)) };
+        let layout = Layout::of_lambda();
+        let stem = stem::of(spec, resolved, &layout).map_err(unforkable)?;
+        let command = plan::command(spec, resolved, &layout, self.inner.config.endpoint_port);
+        let starting = namespaces::start(spec, command, Conversation::Channel, Bearing::Template(stem));
+        driver.spawn(starting).await.map_err(|error| StartError::Environment { reason: error.to_string() })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    async fn spawn_template(&self, _spec: &EnvironmentSpec, _resolved: &Resolved) -> Result<Spawned, StartError> {
+        Err(unforkable(NO_NAMESPACES))
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn spawn_from(
+        &self,
+        template: &Template,
+        spec: &EnvironmentSpec,
+        resolved: &Resolved,
+    ) -> Result<Spawned, StartError> {
+        let Driver::Namespaces(driver) = &self.inner.driver else { return Err(unforkable(NO_NAMESPACES)) };
+        let command = plan::command(spec, resolved, &Layout::of_lambda(), self.inner.config.endpoint_port);
+        let bearing = Bearing::OfTemplate(template.id().to_owned());
+        let spawning = driver.spawn(namespaces::start(spec, command, Conversation::Channel, bearing));
+        // A template has run the function's code: nobody knows whether it does what it is told.
+        let spawned = deadline::within(spec.init_timeout, spawning).await;
+        let spawned = spawned.ok_or(StartError::Timeout { after: spec.init_timeout })?;
+        spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    async fn spawn_from(
+        &self,
+        _template: &Template,
+        _spec: &EnvironmentSpec,
+        _resolved: &Resolved,
+    ) -> Result<Spawned, StartError> {
+        Err(unforkable(NO_NAMESPACES))
     }
 
     /// Runs a container image, which speaks the Runtime API.
@@ -202,7 +285,7 @@ impl Sandbox {
             #[cfg(target_os = "linux")]
             Driver::Namespaces(driver) => {
                 let command = crate::image::command(spec, image, self.inner.config.endpoint_port)?;
-                let own = Err("the image's own program");
+                let own = Bearing::Program("the image's own program");
                 let spawned = driver.spawn(namespaces::start(spec, command, Conversation::RuntimeApi, own)).await;
                 spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
             }
@@ -319,6 +402,10 @@ fn open_driver(config: &Config, _runtime_dir: &Path) -> Result<(Driver, Option<S
             Ok((Driver::Process, Some(reason)))
         }
     }
+}
+
+fn unforkable(reason: &str) -> StartError {
+    StartError::Unforkable { reason: reason.to_owned() }
 }
 
 fn is_id(id: &str) -> bool {

@@ -20,6 +20,8 @@ pub(crate) use runtime_api::{RUNTIME_API_PORT, RuntimeApi};
 pub(crate) enum Init {
     /// Ready for its first event.
     Done,
+    /// Its init is done and it can be forked; or why it cannot.
+    Template(Option<String>),
     /// It reported an error and will exit.
     Failed { error_type: String, body: Bytes },
     /// It closed the conversation; its process is ending.

@@ -120,6 +120,8 @@ pub enum StartMode {
     Exec,
     /// It was forked from a booted interpreter without user code.
     Stem,
+    /// It was forked from the function's own runtime after its init.
+    Template,
 }
 
 impl std::fmt::Display for StartMode {
@@ -127,6 +129,7 @@ impl std::fmt::Display for StartMode {
         f.pad(match self {
             StartMode::Exec => "exec",
             StartMode::Stem => "stem",
+            StartMode::Template => "template",
         })
     }
 }

@@ -3,6 +3,7 @@
 mod client;
 mod memory;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as UnixStreams;
@@ -23,7 +24,7 @@ use crate::cgroup::{Group, Limits};
 use crate::config::Config;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::launcher::message::{self, Start, Stem};
+use crate::launcher::message::{self, Origin, Start, Stem};
 use crate::plan::Command;
 use crate::session::{self, CHANNEL_VARIABLE};
 use crate::spec::{EnvironmentSpec, StartMode};
@@ -57,15 +58,21 @@ pub(crate) struct Settings {
 pub(crate) struct Starting {
     start: Start,
     conversation: Conversation,
-    /// Or why none can.
-    bearing: Result<Bearing, &'static str>,
+    bearing: Bearing,
+    /// The function's variables, which a runtime that is forked is told first.
+    variables: BTreeMap<String, String>,
 }
 
-/// How a stem can bear the runtime of a start.
-struct Bearing {
-    stem: Stem,
-    /// What the runtime is told first.
-    specialise: io::Result<bytes::BytesMut>,
+/// What may bear the runtime of a start.
+pub(crate) enum Bearing {
+    /// Its program is executed, and why.
+    Program(&'static str),
+    /// The stem, as soon as it has booted; its program is executed until then.
+    Stem(Stem),
+    /// The stem alone; it becomes a template.
+    Template(Stem),
+    /// The template that is this environment.
+    OfTemplate(String),
 }
 
 /// The start of an environment.
@@ -73,9 +80,10 @@ pub(crate) fn start(
     spec: &EnvironmentSpec,
     mut command: Command,
     conversation: Conversation,
-    stem: Result<Stem, &'static str>,
+    bearing: Bearing,
 ) -> Starting {
-    let bearing = stem.map(|stem| Bearing { stem, specialise: session::specialise(&command.variables) });
+    let told = !matches!(bearing, Bearing::Program(_));
+    let variables = if told { command.variables.clone() } else { BTreeMap::new() };
     if conversation == Conversation::Channel {
         command.variables.insert(CHANNEL_VARIABLE.to_owned(), crate::launcher::CHANNEL_FD.to_string());
     }
@@ -95,9 +103,9 @@ pub(crate) fn start(
         image_root: command.image_root,
         working_dir: command.working_dir,
         limits,
-        stem: None,
+        origin: Origin::Program,
     };
-    Starting { start, conversation, bearing }
+    Starting { start, conversation, bearing, variables }
 }
 
 impl Namespaces {
@@ -124,10 +132,35 @@ impl Namespaces {
 
     /// Makes an environment and starts its runtime.
     pub(crate) async fn spawn(&self, starting: Starting) -> io::Result<Spawned> {
-        let Starting { mut start, conversation, bearing } = starting;
+        let Starting { mut start, conversation, bearing, variables } = starting;
         let client = self.client()?;
-        let stem = bearing.as_ref().ok().map(|bearing| bearing.stem.name.clone());
-        start.stem = stem.filter(|name| client.has_stem(name));
+        let (mut missing_stem, mut why_exec) = (None, None);
+        let mode = match bearing {
+            Bearing::Program(reason) => {
+                why_exec = Some(reason);
+                StartMode::Exec
+            }
+            Bearing::Stem(stem) if client.has_stem(&stem.name) => {
+                start.origin = Origin::Stem { name: stem.name, is_template: false };
+                StartMode::Stem
+            }
+            Bearing::Stem(stem) => {
+                why_exec = Some(client.why_no_stem(&stem.name));
+                missing_stem = Some(stem);
+                StartMode::Exec
+            }
+            Bearing::Template(stem) => {
+                let name = stem.name.clone();
+                client.plant(stem);
+                client.stem_booted(&name).await?;
+                start.origin = Origin::Stem { name, is_template: true };
+                StartMode::Stem
+            }
+            Bearing::OfTemplate(id) => {
+                start.origin = Origin::Template { id };
+                StartMode::Template
+            }
+        };
         let (output, output_end) = io::pipe()?;
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (report, report_end) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
@@ -138,17 +171,9 @@ impl Namespaces {
         };
         descriptors.extend(channel.as_ref().map(|(_, theirs)| theirs.as_fd()));
         let limits = start.limits;
-        let mode = if start.stem.is_some() { StartMode::Stem } else { StartMode::Exec };
-        let (mut missing_stem, mut why_exec) = (None, None);
-        match (mode, bearing, &channel) {
-            (StartMode::Stem, Ok(bearing), Some((ours, _))) => {
-                io::Write::write_all(&mut &*ours, &bearing.specialise?)?;
-            }
-            (_, Ok(bearing), _) => {
-                why_exec = Some(client.why_no_stem(&bearing.stem.name));
-                missing_stem = Some(bearing.stem);
-            }
-            (_, Err(reason), _) => why_exec = Some(reason),
+        if let (Some((ours, _)), true) = (&channel, start.origin != Origin::Program) {
+            let is_template = matches!(start.origin, Origin::Stem { is_template: true, .. });
+            io::Write::write_all(&mut &*ours, &session::specialise(&variables, is_template)?)?;
         }
         let life = client.start(&start, &descriptors)?;
         drop((output_end, report_end));

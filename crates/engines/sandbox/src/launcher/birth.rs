@@ -1,8 +1,9 @@
 //! Makes the first process of a sandbox in namespaces of its own.
 
+use std::convert::Infallible;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -66,29 +67,122 @@ fn explain(error: io::Error) -> io::Error {
 
 /// Makes a sandbox, which waits for its assignment. `slot` chooses the host user.
 pub(super) fn bear(root: &Root, ports: &[u16], group: Option<&Group>, slot: Option<u32>) -> io::Result<Born> {
-    let entrances = match group {
-        Some(group) if group.version == 1 => group.entrances()?.into_iter().map(OwnedFd::from).collect(),
-        _ => Vec::new(),
-    };
-    let (leash, leash_end) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    let plan = Plan { root: root.copy()?, entrances, leash: leash_end, ports, clear_groups: slot.is_some() };
+    let (plan, leash) = plan(root, ports, group, slot.is_some())?;
     let cradle = group.map(Group::cradle).transpose()?.flatten();
     match sys::clone(NAMESPACES, cradle.as_ref().map(AsFd::as_fd)).map_err(explain)? {
         Fork::Child => init::run(plan),
         Fork::Parent { pid, pidfd } => {
             let born = Born { pid, pidfd, leash };
-            release(&born, slot).inspect_err(|_| drop(sys::end(pid)))?;
+            map_users(pid, slot).and_then(|()| release(&born)).inspect_err(|_| drop(sys::end(pid)))?;
             Ok(born)
         }
     }
 }
 
-/// Maps users into the child's namespace and lets it go on.
-fn release(born: &Born, slot: Option<u32>) -> io::Result<()> {
+/// Makes a sandbox whose process namespace lies in that of another sandbox, the one whose first process is `outer`,
+/// and whose user namespace is that one's.
+///
+/// Only processes inside of it can make such a one: a midwife, which ends again.
+pub(super) fn bear_within(
+    outer: &OwnedFd,
+    root: &Root,
+    ports: &[u16],
+    group: Option<&Group>,
+    clear_groups: bool,
+) -> io::Result<Born> {
+    let (plan, leash) = plan(root, ports, group, clear_groups)?;
+    let cradle = group.map(Group::cradle).transpose()?.flatten();
+    let (call, callback) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    let Some(midwife) = sys::fork()? else {
+        let error = deliver(outer, &callback, plan, cradle.as_ref().map(AsFd::as_fd));
+        let _ = rustix::net::send(&callback, error.to_string().as_bytes(), rustix::net::SendFlags::NOSIGNAL);
+        sys::leave(1)
+    };
+    drop((callback, plan));
+    let delivered = receive_child(&call);
+    sys::wait(midwife)?;
+    let born = delivered.map(|(pid, pidfd)| Born { pid, pidfd, leash })?;
+    release(&born).inspect_err(|_| drop(sys::end(born.pid)))?;
+    Ok(born)
+}
+
+/// First byte of a midwife's message that carries a process, or names one to be reaped.
+const DELIVERED: u8 = b'D';
+const HELPER: u8 = b'H';
+
+/// Runs in the midwife. It can only enter a process namespace by a child, its helper, which makes the first process.
+/// Both are children of the launcher.
+fn deliver(outer: &OwnedFd, callback: &OwnedFd, plan: Plan<'_>, cradle: Option<BorrowedFd<'_>>) -> io::Error {
+    let delivered: io::Result<Infallible> = (|| {
+        sys::enter(outer, libc::CLONE_NEWUSER | libc::CLONE_NEWPID).map_err(sys::at("enter the template's sandbox"))?;
+        match sys::clone_sibling(0, None)? {
+            Fork::Parent { pid, .. } => {
+                let mut message = vec![HELPER];
+                message.extend_from_slice(&pid.to_ne_bytes());
+                super::message::send_bytes(callback, &message, &[])?;
+                sys::leave(0)
+            }
+            Fork::Child => match sys::clone_sibling(NAMESPACES & !libc::CLONE_NEWUSER, cradle)? {
+                Fork::Child => init::run(plan),
+                Fork::Parent { pidfd, .. } => {
+                    super::message::send_bytes(callback, &[DELIVERED], &[pidfd.as_fd()])?;
+                    sys::leave(0)
+                }
+            },
+        }
+    })();
+    match delivered {
+        Err(error) => error,
+        Ok(never) => match never {},
+    }
+}
+
+/// What the midwife and her helper say: the first process, as soon as the helper is reaped.
+fn receive_child(call: &OwnedFd) -> io::Result<(i32, OwnedFd)> {
+    let (mut child, mut helper) = (None, None);
+    let mut failure = None;
+    while failure.is_none() && (child.is_none() || helper.is_none()) {
+        let mut buffer = [0; 256];
+        let (count, descriptors) = super::message::receive_bytes(call, &mut buffer)?;
+        match &buffer[..count] {
+            [DELIVERED] => child = descriptors.into_iter().next(),
+            [HELPER, pid @ ..] => helper = pid.try_into().ok().map(i32::from_ne_bytes),
+            [] => failure = Some("the midwife ended".to_owned()),
+            reason => failure = Some(String::from_utf8_lossy(reason).into_owned()),
+        }
+    }
+    if let Some(helper) = helper {
+        sys::wait(helper)?;
+    }
+    match (child, failure) {
+        (Some(pidfd), None) => Ok((sys::pid_of(&pidfd)?, pidfd)),
+        (_, failure) => Err(io::Error::other(failure.unwrap_or_default())),
+    }
+}
+
+fn plan<'a>(
+    root: &Root,
+    ports: &'a [u16],
+    group: Option<&Group>,
+    clear_groups: bool,
+) -> io::Result<(Plan<'a>, OwnedFd)> {
+    let entrances = match group {
+        Some(group) if group.version == 1 => group.entrances()?.into_iter().map(OwnedFd::from).collect(),
+        _ => Vec::new(),
+    };
+    let (leash, leash_end) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    Ok((Plan { root: root.copy()?, entrances, leash: leash_end, ports, clear_groups }, leash))
+}
+
+/// Maps users into the child's namespace.
+fn map_users(pid: i32, slot: Option<u32>) -> io::Result<()> {
     let host = slot.map_or(0, |slot| HOST_ID_BASE + slot);
-    let pid = born.pid;
     fs::write(format!("/proc/{pid}/uid_map"), format!("{INNER_UID} {host} 1"))?;
-    fs::write(format!("/proc/{pid}/gid_map"), format!("{INNER_GID} {host} 1"))?;
+    fs::write(format!("/proc/{pid}/gid_map"), format!("{INNER_GID} {host} 1"))
+}
+
+/// Lets the first process go on.
+fn release(born: &Born) -> io::Result<()> {
     rustix::net::send(&born.leash, b"g", rustix::net::SendFlags::NOSIGNAL)?;
     Ok(())
 }

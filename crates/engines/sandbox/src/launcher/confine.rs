@@ -43,7 +43,7 @@ pub(super) fn drop_privileges() -> io::Result<()> {
 
 /// Refuses system calls from now on.
 pub(super) fn load_filter() -> io::Result<()> {
-    sys::load_filter(&seccomp::program())
+    sys::load_filter(&seccomp::program(seccomp::Role::Runtime))
 }
 
 fn prepare(

@@ -15,7 +15,7 @@ use crate::cgroup::{Group, Limits};
 /// The largest message: variables (4 KB), arguments and paths fit many times.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 128 * 1024;
 /// The most descriptors of one message.
-pub(crate) const DESCRIPTORS_MAX: usize = 10;
+pub(crate) const DESCRIPTORS_MAX: usize = 16;
 
 /// From the server.
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,8 +69,19 @@ pub(crate) struct Start {
     /// Where the runtime starts.
     pub working_dir: String,
     pub limits: Limits,
-    /// The stem that is forked; without one the program of `arguments` is executed.
-    pub stem: Option<String>,
+    /// What the runtime comes from.
+    pub origin: Origin,
+}
+
+/// What a runtime comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Origin {
+    /// The program of `arguments` is executed.
+    Program,
+    /// A fork of the stem with this name.
+    Stem { name: String, is_template: bool },
+    /// A fork of the template with this id.
+    Template { id: String },
 }
 
 /// From the launcher.

@@ -6,14 +6,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::init::{self, Assignment, StartMode};
-use super::message::Start;
+use super::message::{Origin, Start};
 use super::root::Root;
-use super::stem::Stem;
+use super::stem::{Order, Stem};
+use super::template::Template;
 use super::{Wanted, birth, sys, tree};
 use crate::cgroup::{Group, Hierarchy};
 
 /// How many sandboxes stand ready once environments are being started.
 const AHEAD: usize = 6;
+/// How many processes a template and all of its children may have together.
+const TEMPLATE_PROCESSES_MAX: u32 = 1_000_000;
 
 /// Namespaces, a root and a control group, with a first process that waits for its assignment or has it.
 pub(super) struct Sandbox {
@@ -80,14 +83,28 @@ impl Nursery {
         }
     }
 
+    /// A new sandbox inside of that of the template whose first process is `outer`.
+    pub(super) fn make_within(&mut self, outer: &OwnedFd) -> io::Result<Sandbox> {
+        self.make_by(|nursery, group| birth::bear_within(outer, &nursery.root, &nursery.ports, group, nursery.as_root))
+    }
+
     fn make(&mut self) -> io::Result<Sandbox> {
+        self.slot = (self.slot + 1) % birth::SLOTS_MAX;
+        self.make_by(|nursery, group| {
+            birth::bear(&nursery.root, &nursery.ports, group, nursery.as_root.then_some(nursery.slot))
+        })
+    }
+
+    fn make_by(
+        &mut self,
+        bear: impl FnOnce(&Nursery, Option<&Group>) -> io::Result<birth::Born>,
+    ) -> io::Result<Sandbox> {
         self.serial += 1;
         let group = self.hierarchy.group(&format!("sandbox-{}", self.serial));
         if let Some(group) = &group {
             group.create().inspect_err(|_| group.remove())?;
         }
-        self.slot = (self.slot + 1) % birth::SLOTS_MAX;
-        match birth::bear(&self.root, &self.ports, group.as_ref(), self.as_root.then_some(self.slot)) {
+        match bear(self, group.as_ref()) {
             Ok(birth::Born { pid, pidfd, leash }) => Ok(Sandbox { serial: self.serial, pid, pidfd, leash, group }),
             Err(error) => {
                 if let Some(group) = &group {
@@ -135,7 +152,7 @@ impl Sandbox {
     }
 }
 
-/// Makes a sandbox into an environment; what a stem is to put into it comes back. `descriptors` are those of
+/// Makes a sandbox into an environment; what is to be forked into it comes back. `descriptors` are those of
 /// [`super::message::Request::Start`].
 pub(super) fn assign(
     root: &Root,
@@ -152,27 +169,24 @@ pub(super) fn assign(
         group.limit(&start.limits)?;
     }
     let folders = folders(root, &start)?;
+    let is_forked = start.origin != Origin::Program;
     let assignment = Assignment {
         arguments: start.arguments,
         variables: start.variables,
         limits: start.limits,
         trees: folders.iter().map(|(_, target)| (*target).to_owned()).collect(),
         working_dir: start.working_dir,
-        start: if start.stem.is_some() { StartMode::Stem } else { StartMode::Execute },
-    };
-    let wanted = match (start.stem, channel) {
-        (Some(_), None) => return Err(io::Error::other("a stem's child needs a channel")),
-        (Some(stem), Some(channel)) => Err((stem, channel)),
-        (None, channel) => Ok(channel),
+        start: if is_forked { StartMode::Stem } else { StartMode::Execute },
     };
     let mut sent = vec![report.as_fd(), output.as_fd()];
     sent.extend(folders.iter().map(|(tree, _)| tree.as_fd()));
-    if let Ok(Some(channel)) = &wanted {
-        sent.push(channel.as_fd());
-    }
+    sent.extend(channel.as_ref().filter(|_| !is_forked).map(AsFd::as_fd));
     init::assign(&sandbox.leash, &assignment, &sent)?;
-    let pids_max = start.limits.pids_max;
-    Ok(wanted.err().map(|(stem, channel)| Wanted { stem, pids_max, output, channel }))
+    if !is_forked {
+        return Ok(None);
+    }
+    let channel = channel.ok_or_else(|| io::Error::other("what is forked needs a channel"))?;
+    Ok(Some(Wanted { origin: start.origin, pids_max: start.limits.pids_max, output, channel, control: None }))
 }
 
 /// What an environment sees beside the shared root, or instead of it.
@@ -195,13 +209,30 @@ fn folders(root: &Root, start: &Start) -> io::Result<Vec<(OwnedFd, &'static str)
 /// Orders a sandbox's runtime from a stem.
 pub(super) fn order(stem: &mut Stem, sandbox: &Sandbox, wanted: &Wanted) -> io::Result<()> {
     let group = sandbox.group.as_ref();
-    let version = group.map_or(1, |group| group.version);
     let doors: Vec<std::fs::File> = match group {
-        Some(group) if version == 1 => group.entrances()?,
+        Some(group) if group.version == 1 => group.entrances()?,
         Some(group) => group.cradle()?.into_iter().collect(),
         None => Vec::new(),
     };
     let mut descriptors = vec![sandbox.pidfd.as_fd(), wanted.output.as_fd(), wanted.channel.as_fd()];
+    descriptors.extend(wanted.control.as_ref().map(AsFd::as_fd));
     descriptors.extend(doors.iter().map(AsFd::as_fd));
-    stem.order(sandbox.serial, wanted.pids_max, version, &descriptors)
+    stem.order(order_of(sandbox, wanted), &descriptors)
+}
+
+/// Orders a sandbox's runtime from a template.
+pub(super) fn order_from_template(template: &mut Template, sandbox: &Sandbox, wanted: &Wanted) -> io::Result<()> {
+    let doors = sandbox.group.as_ref().map(Group::entrances).transpose()?.unwrap_or_default();
+    let mut descriptors = vec![wanted.output.as_fd(), wanted.channel.as_fd()];
+    descriptors.extend(doors.iter().map(AsFd::as_fd));
+    template.order(&order_of(sandbox, wanted), sandbox.pid, &descriptors)
+}
+
+fn order_of(sandbox: &Sandbox, wanted: &Wanted) -> Order {
+    let group = sandbox.group.as_ref();
+    let is_template = wanted.control.is_some();
+    // All children of a template are of the same host user: where each is counted by itself, they are not together.
+    let counted = group.is_some_and(|group| group.pids.is_some());
+    let pids_max = if is_template && counted { TEMPLATE_PROCESSES_MAX } else { wanted.pids_max };
+    Order { serial: sandbox.serial, pids_max, group_version: group.map_or(1, |group| group.version), is_template }
 }

@@ -108,12 +108,21 @@ const fn refuse(errno: i32) -> u32 {
     libc::SECCOMP_RET_ERRNO | errno as u32
 }
 
+/// Who is filtered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Every process of a function.
+    Runtime,
+    /// A template, which enters the sandboxes of its children.
+    Template,
+}
+
 /// The filter.
-pub(super) fn program() -> Vec<sock_filter> {
+pub(super) fn program(role: Role) -> Vec<sock_filter> {
     let mut program = vec![load(4), jump(libc::BPF_JEQ, ARCHITECTURE, 1, 0), give(KILL), load(0)];
     program.extend(guarded(libc::SYS_clone, clone_rule()));
     program.extend(guarded(libc::SYS_socket, socket_rule()));
-    program.extend(tree(&intervals()));
+    program.extend(tree(&intervals(role)));
     program
 }
 
@@ -140,10 +149,13 @@ fn socket_rule() -> Vec<sock_filter> {
 }
 
 /// Call numbers from which on an answer holds, in order.
-fn intervals() -> Vec<(u32, u32)> {
+fn intervals(role: Role) -> Vec<(u32, u32)> {
     let mut answers = BTreeMap::new();
     answers.extend(FORBIDDEN.iter().chain(FORBIDDEN_HERE).map(|number| (*number as u32, refuse(libc::EPERM))));
     answers.extend(ABSENT.iter().map(|number| (*number as u32, refuse(libc::ENOSYS))));
+    if role == Role::Template {
+        answers.remove(&(libc::SYS_setns as u32));
+    }
     let mut intervals = vec![(0, ALLOW)];
     let mut push = |from: u32, answer: u32| match intervals.last_mut() {
         Some(last) if last.0 == from => last.1 = answer,
@@ -190,7 +202,11 @@ mod tests {
 
     /// Runs the program as the kernel would.
     fn answer(number: c_long, argument: u32) -> u32 {
-        let program = program();
+        answer_to(Role::Runtime, number, argument)
+    }
+
+    fn answer_to(role: Role, number: c_long, argument: u32) -> u32 {
+        let program = program(role);
         let (mut at, mut word) = (0, 0);
         loop {
             let instruction = program[at];
@@ -228,6 +244,15 @@ mod tests {
         }
         assert_eq!(answer(c_long::from(LAST_REVIEWED) + 1, 0), refuse(libc::ENOSYS));
         assert_eq!(answer(0x4000_0000 + libc::SYS_read, 0), refuse(libc::ENOSYS));
+    }
+
+    #[test]
+    fn templates_enter_namespaces_and_make_none() {
+        assert_eq!(answer_to(Role::Template, libc::SYS_setns, 0), ALLOW);
+        for number in FORBIDDEN.iter().filter(|number| **number != libc::SYS_setns) {
+            assert_eq!(answer_to(Role::Template, *number, 0), refuse(libc::EPERM), "{number}");
+        }
+        assert_eq!(answer_to(Role::Template, libc::SYS_clone, libc::CLONE_NEWPID as u32), refuse(libc::EPERM));
     }
 
     #[test]

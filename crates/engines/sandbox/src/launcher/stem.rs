@@ -15,6 +15,7 @@ use rustix::pipe::PipeFlags;
 use super::birth::{INNER_GID, INNER_UID};
 use super::message::{self, Stem as Specification};
 use super::root::Root;
+use super::seccomp::Role;
 use super::sys::{self, Fork};
 use super::{confine, init, seccomp, tree};
 
@@ -24,8 +25,8 @@ const CONTROL_FD: i32 = 3;
 const CONTROL_VARIABLE: &str = "_KOBEL_STEM";
 /// How much of a stem's last words is read, in bytes.
 const LAST_WORDS_MAX: usize = 4096;
-/// The size of [`Answer`] on the wire.
-const ANSWER_BYTES: usize = 16;
+/// The size of `struct answer`.
+pub(super) const ANSWER_BYTES: usize = 16;
 
 /// A stem, from the launcher's side.
 pub(super) struct Stem {
@@ -37,6 +38,25 @@ pub(super) struct Stem {
     booted: bool,
     /// What it wrote: nothing, unless it fails.
     words: OwnedFd,
+}
+
+/// `struct order` of the library: one child.
+pub(super) struct Order {
+    /// The sandbox's.
+    pub serial: u64,
+    pub pids_max: u32,
+    pub group_version: u8,
+    /// Whether the child becomes a template.
+    pub is_template: bool,
+}
+
+impl Order {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.serial.to_ne_bytes().to_vec();
+        let rest = [self.pids_max, u32::from(self.group_version), u32::from(self.is_template), 0];
+        bytes.extend(rest.iter().flat_map(|number| number.to_ne_bytes()));
+        bytes
+    }
 }
 
 /// What a stem says.
@@ -80,20 +100,10 @@ impl Stem {
         }
     }
 
-    /// Orders a child into a sandbox, whose control group is `group_version`'s and has `entrances`.
-    pub(super) fn order(
-        &mut self,
-        serial: u64,
-        pids_max: u32,
-        group_version: u8,
-        descriptors: &[BorrowedFd<'_>],
-    ) -> io::Result<()> {
-        let mut order = Vec::with_capacity(16);
-        order.extend_from_slice(&serial.to_ne_bytes());
-        order.extend_from_slice(&pids_max.to_ne_bytes());
-        order.extend_from_slice(&u32::from(group_version).to_ne_bytes());
-        message::send_bytes(&self.socket, &order, descriptors)?;
-        self.ordered.push(serial);
+    /// Orders a child into a sandbox. The descriptors are those that `struct order` names.
+    pub(super) fn order(&mut self, order: Order, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        message::send_bytes(&self.socket, &order.to_bytes(), descriptors)?;
+        self.ordered.push(order.serial);
         Ok(())
     }
 
@@ -111,9 +121,7 @@ impl Stem {
             Ok((ANSWER_BYTES, _)) => {}
             Ok(_) | Err(_) => return Answer::Gone,
         }
-        let (serial, pid) = bytes.split_at(8);
-        let serial = u64::from_ne_bytes(serial.try_into().expect("eight bytes"));
-        let pid = i64::from_ne_bytes(pid.try_into().expect("eight bytes"));
+        let (serial, pid) = answer_of(&bytes);
         match i32::try_from(pid) {
             Ok(0) => {
                 self.booted = true;
@@ -130,16 +138,21 @@ impl Stem {
     }
 }
 
+/// Serial and process of `struct answer` of the library.
+pub(super) fn answer_of(bytes: &[u8; ANSWER_BYTES]) -> (u64, i64) {
+    let (serial, pid) = bytes.split_at(8);
+    let serial = u64::from_ne_bytes(serial.try_into().expect("eight bytes"));
+    (serial, i64::from_ne_bytes(pid.try_into().expect("eight bytes")))
+}
+
 /// `struct setup` of the library.
 fn setup(clear_groups: bool) -> Vec<u8> {
-    let filter = seccomp::program();
-    let head = [
-        INNER_UID,
-        INNER_GID,
-        u32::from(clear_groups),
-        confine::OPEN_FILES_MAX as u32,
-        u32::try_from(filter.len()).unwrap_or(u32::MAX),
-    ];
+    let [mut filter, for_templates] = [Role::Runtime, Role::Template].map(seccomp::program);
+    let lengths = [filter.len(), for_templates.len()].map(|length| u32::try_from(length).unwrap_or(u32::MAX));
+    filter.extend(for_templates);
+    let [length, template_length] = lengths;
+    let open_files_max = confine::OPEN_FILES_MAX as u32;
+    let head = [INNER_UID, INNER_GID, u32::from(clear_groups), open_files_max, length, template_length];
     let mut bytes: Vec<u8> = head.iter().flat_map(|number| number.to_ne_bytes()).collect();
     for instruction in filter {
         bytes.extend_from_slice(&instruction.code.to_ne_bytes());

@@ -35,15 +35,31 @@ pub(super) fn pidfd(pid: i32) -> io::Result<OwnedFd> {
     Ok(rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?)
 }
 
+/// The process that a descriptor refers to, as this one sees it.
+pub(super) fn pid_of(pidfd: &OwnedFd) -> io::Result<i32> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+    let pid = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    pid.filter(|pid| *pid > 0).ok_or_else(|| io::Error::other("the process is gone"))
+}
+
 /// Forks into new namespaces, with version 2 into a control group.
 pub(super) fn clone(namespaces: i32, cradle: Option<BorrowedFd<'_>>) -> io::Result<Fork> {
+    clone_with(namespaces, libc::SIGCHLD, cradle)
+}
+
+/// As [`clone`], but the child's parent is this process's own parent.
+pub(super) fn clone_sibling(namespaces: i32, cradle: Option<BorrowedFd<'_>>) -> io::Result<Fork> {
+    clone_with(namespaces | libc::CLONE_PARENT, 0, cradle)
+}
+
+fn clone_with(flags: i32, exit_signal: i32, cradle: Option<BorrowedFd<'_>>) -> io::Result<Fork> {
     let mut pidfd: RawFd = -1;
     let into = if cradle.is_some() { INTO_CGROUP } else { 0 };
     // SAFETY: the structure is plain integers, for which zero is valid.
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-    arguments.flags = namespaces as u32 as u64 | libc::CLONE_PIDFD as u64 | into;
+    arguments.flags = flags as u32 as u64 | libc::CLONE_PIDFD as u64 | into;
     arguments.pidfd = &raw mut pidfd as u64;
-    arguments.exit_signal = libc::SIGCHLD as u64;
+    arguments.exit_signal = exit_signal as u64;
     arguments.cgroup = cradle.map_or(0, |fd| fd.as_raw_fd() as u64);
     // SAFETY: without CLONE_VM the child has its own copy of memory, and this program has one
     // thread, so no lock can be held by a thread that the child lacks.
@@ -80,6 +96,28 @@ pub(super) fn wait(pid: i32) -> io::Result<(i32, i32)> {
             return Err(error);
         }
     }
+}
+
+/// Whether it is a child of this process that was not reaped yet.
+pub(super) fn is_child(pid: i32) -> bool {
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // SAFETY: the kernel writes into a structure of ours.
+    unsafe {
+        let mut information: libc::siginfo_t = std::mem::zeroed();
+        libc::waitid(libc::P_PID, pid as libc::id_t, &raw mut information, options) == 0
+    }
+}
+
+/// Reaps a child if it has ended.
+pub(super) fn reap_if_ended(pid: i32) {
+    // SAFETY: asks for no status.
+    unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG | libc::__WALL) };
+}
+
+/// Enters namespaces of the process that `descriptor` refers to.
+pub(super) fn enter(descriptor: &OwnedFd, namespaces: i32) -> io::Result<()> {
+    // SAFETY: integers only; there is one thread.
+    check(unsafe { libc::setns(descriptor.as_raw_fd(), namespaces) })
 }
 
 /// The processes whose parent is this one.

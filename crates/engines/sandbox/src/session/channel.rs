@@ -29,6 +29,7 @@ const PREFIX_BYTES: usize = 9;
 /// The first frame to a stem's child: the function's variables, as a JSON object in the body.
 const SPECIALISE: u8 = b'P';
 const READY: u8 = b'I';
+const TEMPLATE: u8 = b'T';
 const INIT_ERROR: u8 = b'F';
 const INVOKE: u8 = b'V';
 const RESPONSE: u8 = b'R';
@@ -54,6 +55,8 @@ struct Header {
     /// The invocation that an answer is for.
     request_id: Option<String>,
     error_type: String,
+    /// Why a runtime cannot be a template.
+    reason: Option<String>,
     fatal: bool,
     content_type: String,
 }
@@ -78,9 +81,10 @@ enum Fault {
     Broken(String),
 }
 
-/// The frame that makes a stem's child the runtime of one function.
-pub(crate) fn specialise(variables: &BTreeMap<String, String>) -> std::io::Result<BytesMut> {
-    frame(SPECIALISE, b"{}", &serde_json::to_vec(variables)?)
+/// The frame that makes what was forked the runtime of one function, or its template.
+pub(crate) fn specialise(variables: &BTreeMap<String, String>, is_template: bool) -> std::io::Result<BytesMut> {
+    let header: &[u8] = if is_template { br#"{"template":true}"# } else { b"{}" };
+    frame(SPECIALISE, header, &serde_json::to_vec(variables)?)
 }
 
 fn frame(kind: u8, header: &[u8], body: &[u8]) -> std::io::Result<BytesMut> {
@@ -103,6 +107,7 @@ impl Channel {
     pub(super) async fn init(&mut self) -> Init {
         match self.receive().await {
             Ok(Frame { kind: READY, .. }) => Init::Done,
+            Ok(Frame { kind: TEMPLATE, header, .. }) => Init::Template(header.reason),
             Ok(Frame { kind: INIT_ERROR, header, body }) => Init::Failed { error_type: header.error_type, body },
             Ok(Frame { kind, .. }) => Init::Broken(format!("message {kind} during init")),
             Err(Fault::Closed) => Init::Closed,

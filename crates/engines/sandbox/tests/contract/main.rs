@@ -16,6 +16,8 @@ mod ruby;
 #[cfg(target_os = "linux")]
 mod stem;
 mod streaming;
+#[cfg(target_os = "linux")]
+mod template;
 
 /// Runs each case with each driver.
 macro_rules! contract {
@@ -114,6 +116,29 @@ forked!(
     a_function_that_sets_up_its_interpreter_boots_it
 );
 
+/// What the namespaces driver alone does.
+#[cfg(target_os = "linux")]
+macro_rules! templates {
+    ($($case:ident),+) => {
+        mod templates {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() { crate::template::$case(sandbox::Isolation::Namespaces).await }
+            )+
+        }
+    };
+}
+
+#[cfg(target_os = "linux")]
+templates!(
+    forks_have_what_init_made_and_nothing_else_in_common,
+    forks_are_like_any_other,
+    what_cannot_be_forked_says_why,
+    hooks_that_fail_are_init_errors,
+    hostile_templates_harm_nobody_else,
+    environments_outlive_the_handle_of_their_template
+);
+
 /// The namespaces driver needs no root: the same contract holds for a user without any privilege.
 #[cfg(target_os = "linux")]
 #[test]
@@ -137,6 +162,7 @@ fn unprivileged_users_have_the_same_contract() {
         "namespaces::",
         "boundary::",
         "forked::",
+        "templates::",
     ]);
     command
         .env("KOBEL_TEST_LAUNCHER", &launcher)

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, socketpair};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::{Ended, KILLED, Settings};
 use crate::cgroup::Group;
@@ -28,6 +28,8 @@ pub(super) struct Client {
     dead: AtomicBool,
     lives: Mutex<HashMap<String, Slot>>,
     stems: Mutex<HashMap<String, Planting>>,
+    /// Told when one of them has booted or ended.
+    stems_changed: Notify,
 }
 
 /// How far a stem is.
@@ -163,6 +165,22 @@ impl Client {
             let (Planting::Booting(times) | Planting::Ready(times) | Planting::Ended(times)) = *planting;
             *planting = to(times);
         }
+        self.stems_changed.notify_waiters();
+    }
+
+    /// Waits until a stem that was asked for can be forked.
+    pub(super) async fn stem_booted(&self, name: &str) -> io::Result<()> {
+        loop {
+            let changed = self.stems_changed.notified();
+            let mut changed = std::pin::pin!(changed);
+            changed.as_mut().enable();
+            match self.stems().get(name) {
+                Some(Planting::Ready(_)) => return Ok(()),
+                Some(Planting::Booting(_)) if !self.is_dead() => {}
+                _ => return Err(io::Error::other("the interpreter could not be booted ahead")),
+            }
+            changed.await;
+        }
     }
 
     fn stems(&self) -> std::sync::MutexGuard<'_, HashMap<String, Planting>> {
@@ -185,6 +203,7 @@ impl Client {
     /// The launcher is gone, and the kernel has killed what it made.
     fn finish_all(&self) {
         self.dead.store(true, Ordering::Release);
+        self.stems_changed.notify_waiters();
         for (_, slot) in std::mem::take(&mut *self.lives()) {
             slot.ended.send_replace(Some(KILLED));
         }
@@ -220,7 +239,8 @@ fn attend(settings: &Settings, socket: OwnedFd, theirs: OwnedFd, answer: &mpsc::
         Ok(prepared) => {
             let dead = AtomicBool::new(false);
             let (lives, stems) = (Mutex::default(), Mutex::default());
-            let client = Arc::new(Client { socket, prepared, dead, lives, stems });
+            let stems_changed = Notify::new();
+            let client = Arc::new(Client { socket, prepared, dead, lives, stems, stems_changed });
             let _ = answer.send(Ok(client.clone()));
             while let Ok(Some((event, _))) = message::receive::<Event>(&client.socket) {
                 client.hear(event);
