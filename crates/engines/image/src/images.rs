@@ -40,6 +40,20 @@ pub struct Image {
     pub config: Config,
 }
 
+/// A file for an archive that is on its way here. It is deleted in the end.
+pub struct Spool {
+    file: tempfile::NamedTempFile,
+    /// Keeps others from clearing away what is half-done.
+    _together: File,
+}
+
+impl Spool {
+    /// Where to write.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+}
+
 /// What is kept beside an image's files.
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -96,6 +110,18 @@ impl Images {
         New { aside: root, place: self.roots().join(found.digest.hex()) }.settle()?;
         let missing = || Error::Missing { image: reference.to_string(), reason: "it was removed at once".to_owned() };
         self.get(&found.digest)?.ok_or_else(missing)
+    }
+
+    /// A file beside the images, to bring an archive in from elsewhere.
+    pub fn spool(&self) -> Result<Spool, Error> {
+        let together = self.lock_together()?;
+        let file = tempfile::NamedTempFile::new_in(self.aside()).map_err(Error::io("write into", &self.aside()))?;
+        Ok(Spool { file, _together: together })
+    }
+
+    /// All images that are there.
+    pub fn all(&self) -> Result<HashSet<Digest>, Error> {
+        Ok(names(&self.roots())?.into_iter().collect())
     }
 
     /// An image that is there.

@@ -13,7 +13,7 @@
 //! - A root stays as long as somebody holds its [`Image`].
 //!
 //! Modules: `reference` and `digest` are names; `document` is what manifests and configurations say; `source` reads
-//! layouts, archives and registries; `archive` finds files in a tar; `unpack` makes a layer's folder, `merge` an
+//! layouts, archives and registries; `archive` finds files in a tar; `pack` makes one of a layout; `unpack` makes a layer's folder, `merge` an
 //! image's root; `images` keeps them.
 
 mod archive;
@@ -23,6 +23,7 @@ mod document;
 mod error;
 mod images;
 mod merge;
+mod pack;
 mod reference;
 mod source;
 mod unpack;
@@ -30,6 +31,7 @@ mod unpack;
 pub use digest::Digest;
 pub use document::Config;
 pub use error::Error;
-pub use images::{Image, Images};
+pub use images::{Image, Images, Spool};
+pub use pack::Packed;
 pub use reference::Reference;
 pub use unpack::UNPACKED_BYTES_MAX;

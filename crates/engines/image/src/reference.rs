@@ -19,6 +19,8 @@ pub enum Reference {
     Layout { path: PathBuf, tag: Option<String> },
     /// `docker-archive:PATH`: what `docker save` writes.
     DockerArchive { path: PathBuf },
+    /// A tar of either kind. Nobody writes it so: it is what a file is taken for of which no more is known.
+    Archive { path: PathBuf },
     /// `public.ecr.aws/lambda/python:3.13`, `python@sha256:…`.
     Registry { registry: String, repository: String, version: Tagged },
 }
@@ -34,7 +36,9 @@ impl Reference {
     /// The file or folder of one that is on this machine.
     pub fn local_path(&self) -> Option<&Path> {
         match self {
-            Reference::Layout { path, .. } | Reference::DockerArchive { path } => Some(path),
+            Reference::Layout { path, .. } | Reference::DockerArchive { path } | Reference::Archive { path } => {
+                Some(path)
+            }
             Reference::Registry { .. } => None,
         }
     }
@@ -45,6 +49,7 @@ impl Reference {
             Reference::Registry { registry, repository, .. } => format!("{registry}/{repository}@{digest}"),
             Reference::Layout { path, .. } => format!("oci:{}@{digest}", path.display()),
             Reference::DockerArchive { path } => format!("docker-archive:{}@{digest}", path.display()),
+            Reference::Archive { path } => format!("{}@{digest}", path.display()),
         }
     }
 }
@@ -128,6 +133,7 @@ impl fmt::Display for Reference {
             Reference::Layout { path, tag: None } => write!(f, "oci:{}", path.display()),
             Reference::Layout { path, tag: Some(tag) } => write!(f, "oci:{}:{tag}", path.display()),
             Reference::DockerArchive { path } => write!(f, "docker-archive:{}", path.display()),
+            Reference::Archive { path } => write!(f, "{}", path.display()),
             Reference::Registry { registry, repository, version: Tagged::Tag(tag) } => {
                 write!(f, "{registry}/{repository}:{tag}")
             }

@@ -4,9 +4,12 @@ mod docker;
 mod layout;
 mod registry;
 
+pub(crate) use layout::NAME;
+
 use std::io::Read;
 use std::path::Path;
 
+use crate::archive::Archive;
 use crate::document::{self, DOCUMENT_BYTES_MAX, Descriptor, ImageConfig, Index, Manifest};
 use crate::{Digest, Error, Reference};
 
@@ -46,7 +49,14 @@ pub(crate) fn of(reference: &Reference, aside: &Path) -> Result<Box<dyn Source>,
     }
     Ok(match reference {
         Reference::Layout { path, tag } => Box::new(layout::Layout::open(path, tag.clone(), aside)?),
-        Reference::DockerArchive { path } => Box::new(docker::DockerArchive::open(path, aside)?),
+        Reference::DockerArchive { path } => Box::new(docker::DockerArchive::of(Archive::open(path, aside)?)?),
+        Reference::Archive { path } => {
+            let archive = Archive::open(path, aside)?;
+            match archive.has(docker::MANIFEST) {
+                true => Box::new(docker::DockerArchive::of(archive)?),
+                false => Box::new(layout::Layout::of(archive)),
+            }
+        }
         Reference::Registry { registry, repository, version } => {
             Box::new(registry::Registry::new(registry, repository, version.clone())?)
         }

@@ -53,17 +53,22 @@ fn invalid(seen: &str, reason: &str) -> StartError {
 
 /// Why the kernel would not execute the file.
 fn obstacle(file: &Path) -> io::Result<Option<&'static str>> {
+    // What the package or a layer brings is where it says only inside of the environment.
+    let inside = |interpreter: &str| ["/var/", "/opt/", "/tmp/"].iter().any(|folder| interpreter.starts_with(folder));
+    obstacle_of(File::open(file)?, |interpreter| inside(interpreter) || Path::new(interpreter).exists())
+}
+
+/// Why the kernel would not execute a program, where `exists` knows the interpreters of scripts.
+pub(crate) fn obstacle_of(program: File, exists: impl Fn(&str) -> bool) -> io::Result<Option<&'static str>> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
-    File::open(file)?.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+    program.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     let Some(line) = head.strip_prefix(b"#!") else {
         return Ok((!is_program(&head)).then_some("exec format error"));
     };
     let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line);
     let interpreter = line.trim_matches([' ', '\t']).split([' ', '\t']).next().unwrap_or_default();
-    // What the package or a layer brings is where it says only inside of the environment.
-    let inside = ["/var/", "/opt/", "/tmp/"].iter().any(|folder| interpreter.starts_with(folder));
-    Ok((!inside && !Path::new(interpreter).exists()).then_some("no such file or directory"))
+    Ok((!exists(interpreter)).then_some("no such file or directory"))
 }
 
 /// Whether it is an ELF file for this machine.

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
 
+use crate::entrypoint::obstacle_of;
 use crate::error::StartError;
 use crate::plan::Command;
 use crate::spec::{EnvironmentSpec, Image};
@@ -43,16 +44,30 @@ fn program(root: &Path, name: &str, working_dir: &Path, path: &str) -> Result<St
         return match look_up(root, &candidate)? {
             None => Err(refused(format!("fork/exec {name}: no such file or directory"))),
             Some(_) if !executable(&candidate)? => Err(refused(format!("fork/exec {name}: permission denied"))),
-            Some(_) => Ok(candidate.display().to_string()),
+            Some(_) => runnable(root, &candidate, &format!("fork/exec {name}")),
         };
     }
     for folder in path.split(':').filter(|folder| !folder.is_empty()) {
         let candidate = working_dir.join(folder).join(name);
         if executable(&candidate)? {
-            return Ok(candidate.display().to_string());
+            return runnable(root, &candidate, &format!("fork/exec {}", candidate.display()));
         }
     }
     Err(refused(format!("exec: \"{name}\": executable file not found in $PATH")))
+}
+
+/// The program, if the kernel can execute it: `attempt` begins the sentence that says why it cannot.
+fn runnable(root: &Path, program: &Path, attempt: &str) -> Result<String, StartError> {
+    let exists = |interpreter: &str| look_up(root, Path::new(interpreter)).is_ok_and(|found| found.is_some());
+    // One that may be executed and not read is left to the kernel.
+    let obstacle = match open_inside(root, program, OFlags::RDONLY) {
+        Ok(file) => obstacle_of(file, exists)?,
+        Err(_) => None,
+    };
+    match obstacle {
+        Some(obstacle) => Err(refused(format!("{attempt}: {obstacle}"))),
+        None => Ok(program.display().to_string()),
+    }
 }
 
 fn refused(reason: String) -> StartError {
@@ -61,12 +76,17 @@ fn refused(reason: String) -> StartError {
 
 /// What is at an absolute path as seen from inside `root`; no link leads out of it.
 fn look_up(root: &Path, path: &Path) -> io::Result<Option<std::fs::Metadata>> {
-    let root = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    match openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT) {
-        Ok(found) => File::from(found).metadata().map(Some),
+    match open_inside(root, path, OFlags::PATH) {
+        Ok(found) => found.metadata().map(Some),
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+fn open_inside(root: &Path, path: &Path, access: OFlags) -> rustix::io::Result<File> {
+    let root = open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let flags = access | OFlags::CLOEXEC;
+    Ok(File::from(openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)?))
 }
 
 /// The image's variables, over them those of the function, and those that describe the environment.
@@ -109,7 +129,8 @@ mod tests {
         for (name, mode) in files {
             let file = folder.path().join(name);
             std::fs::create_dir_all(file.parent().expect("a parent")).expect("folders");
-            std::fs::write(&file, "").expect("a file");
+            // The interpreter of scripts is only looked for, and every image has a root.
+            std::fs::write(&file, "#!/\n").expect("a file");
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(*mode)).expect("a mode");
         }
         let image = Image { root: folder.path().to_owned(), ..Image::default() };
@@ -155,8 +176,13 @@ mod tests {
 
     #[test]
     fn refuses_what_cannot_be_started() {
-        let (_folder, image) = image(&[("bin/data", 0o644), ("bin/run", 0o755)]);
-        let cases: [(&[&str], &str, &str, &str); 5] = [
+        let (folder, image) =
+            image(&[("bin/data", 0o644), ("bin/run", 0o755), ("bin/other", 0o755), ("bin/lone", 0o755)]);
+        std::fs::write(folder.path().join("bin/other"), "no program").expect("a file");
+        std::fs::write(folder.path().join("bin/lone"), "#!/usr/bin/python9").expect("a file");
+        let cases: [(&[&str], &str, &str, &str); 7] = [
+            (&["/bin/other"], "/", "Runtime.InvalidEntrypoint", "fork/exec /bin/other: exec format error"),
+            (&["lone"], "/", "Runtime.InvalidEntrypoint", "fork/exec /bin/lone: no such file or directory"),
             (&[], "/", "Runtime.InvalidEntrypoint", "neither ENTRYPOINT nor CMD"),
             (&["/bin/none"], "/", "Runtime.InvalidEntrypoint", "fork/exec /bin/none: no such file or directory"),
             (&["/bin/data"], "/", "Runtime.InvalidEntrypoint", "fork/exec /bin/data: permission denied"),

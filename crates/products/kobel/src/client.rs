@@ -1,15 +1,20 @@
 //! Speaks to a running Kobel over its admin API.
 
+use std::path::Path;
+
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, header};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Body, Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 /// How many bytes of an answer are read at most.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How many bytes of a file are sent at once.
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// A running Kobel.
 #[derive(Debug, Clone)]
@@ -66,7 +71,31 @@ impl Client {
             .request(Method::PUT, &format!("/{bucket}/{key}"))
             .header(header::AUTHORIZATION, self.credential("s3"))
             .body(Full::new(bytes));
-        let response = self.send(request).await?;
+        self.stored(bucket, key, self.send(request).await?).await
+    }
+
+    /// Stores a file as an object, piece by piece.
+    pub async fn put_file(&self, bucket: &str, key: &str, file: &Path) -> Result<(), Error> {
+        let opened = async {
+            let opened = tokio::fs::File::open(file).await?;
+            let bytes = opened.metadata().await?.len();
+            Ok::<_, std::io::Error>((opened, bytes))
+        };
+        let (opened, bytes) = opened.await.map_err(|error| self.broken(error))?;
+        let pieces = futures_util::stream::try_unfold(opened, async |mut file| {
+            let mut piece = BytesMut::with_capacity(PIECE_BYTES);
+            let read = file.read_buf(&mut piece).await?;
+            Ok::<_, std::io::Error>((read > 0).then(|| (Frame::data(piece.freeze()), file)))
+        });
+        let request = self
+            .request(Method::PUT, &format!("/{bucket}/{key}"))
+            .header(header::AUTHORIZATION, self.credential("s3"))
+            .header(header::CONTENT_LENGTH, bytes)
+            .body(StreamBody::new(Box::pin(pieces)));
+        self.stored(bucket, key, self.send(request).await?).await
+    }
+
+    async fn stored(&self, bucket: &str, key: &str, response: Response<Incoming>) -> Result<(), Error> {
         match response.status().is_success() {
             true => Ok(()),
             false => {
@@ -132,7 +161,11 @@ impl Client {
         format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={:064}", 0)
     }
 
-    async fn send(&self, request: Result<Request<Full<Bytes>>, http::Error>) -> Result<Response<Incoming>, Error> {
+    async fn send<B>(&self, request: Result<Request<B>, http::Error>) -> Result<Response<Incoming>, Error>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let request = request.map_err(|error| self.broken(error))?;
         let unreachable =
             |error: std::io::Error| Error::Unreachable { authority: self.authority.clone(), reason: error.to_string() };

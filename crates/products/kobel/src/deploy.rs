@@ -1,5 +1,6 @@
 //! From a template and code on this machine to a stack in a running Kobel: read, build, upload, create or update.
 
+mod image;
 mod source;
 mod stack;
 
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wire::checksum::hex;
 
+pub use self::image::LocalImage;
 pub use source::{SourceError, TemplateFile, find_template};
 pub use stack::{Outcome, delete_named};
 
@@ -24,6 +26,8 @@ pub enum Error {
     Source(#[from] SourceError),
     #[error(transparent)]
     Build(#[from] BuildError),
+    #[error("{resource}: {source}")]
+    Image { resource: String, source: ::image::Error },
     #[error("failed to pack `{path}`: {source}")]
     Package { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
@@ -67,6 +71,10 @@ impl Deployment {
             let key = self.upload(&bucket, built).await?;
             file.point_to(&mut template, &source.resource, &bucket, &key);
         }
+        for image in file.images() {
+            let key = self.upload_image(&bucket, &image).await?;
+            file.take_image_from(&mut template, &image.resource, &bucket, &key);
+        }
         stack::bring_about(self, &bucket, &template).await
     }
 
@@ -104,12 +112,31 @@ impl Deployment {
         self.put_once(bucket, "zip", Bytes::from(bytes)).await
     }
 
+    /// Uploads an image's archive under its hash, unless it is there; gives its key.
+    async fn upload_image(&self, bucket: &str, image: &LocalImage) -> Result<String, Error> {
+        let archive = tokio::task::block_in_place(|| image.pack())?;
+        let key = format!("{}.tar", archive.digest);
+        if !self.has(bucket, &key).await? {
+            print::step("Uploading", &format!("{}: {}", image.resource, image.reference));
+            self.client.put_file(bucket, &key, archive.path()).await?;
+        }
+        Ok(key)
+    }
+
     /// Puts an object under its hash, unless it is there; gives its key.
     async fn put_once(&self, bucket: &str, extension: &str, bytes: Bytes) -> Result<String, Error> {
         let key = format!("{}.{extension}", hex(&Sha256::digest(&bytes)));
+        if !self.has(bucket, &key).await? {
+            self.client.put_object(bucket, &key, bytes).await?;
+        }
+        Ok(key)
+    }
+
+    /// Whether the object is there; its bucket is afterwards.
+    async fn has(&self, bucket: &str, key: &str) -> Result<bool, Error> {
         let head = json!({ "Bucket": bucket, "Key": key });
         match self.client.call("s3", "HeadObject", head).await {
-            Ok(_) => return Ok(key),
+            Ok(_) => return Ok(true),
             Err(error) if error.is("NoSuchBucket") => {
                 let configuration =
                     (self.region != base::Region::DEFAULT).then(|| json!({ "LocationConstraint": self.region }));
@@ -122,8 +149,7 @@ impl Deployment {
             Err(error) if error.is("NoSuchKey") => {}
             Err(error) => return Err(error.into()),
         }
-        self.client.put_object(bucket, &key, bytes).await?;
-        Ok(key)
+        Ok(false)
     }
 }
 

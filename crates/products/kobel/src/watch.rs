@@ -33,9 +33,11 @@ impl Watch {
         let folder = deployment.template.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
         watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(failed(&folder))?;
-        for source in TemplateFile::read(&deployment.template)?.sources() {
-            let mode = if source.code.is_dir() { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
-            watcher.watch(&source.code, mode).map_err(failed(&source.code))?;
+        let file = TemplateFile::read(&deployment.template)?;
+        let images = file.images().into_iter().map(|image| image.path().to_owned()).filter(|path| path.exists());
+        for code in file.sources().into_iter().map(|source| source.code).chain(images) {
+            let mode = if code.is_dir() { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
+            watcher.watch(&code, mode).map_err(failed(&code))?;
         }
         Ok(Watch { changes, _watcher: watcher })
     }

@@ -22,9 +22,7 @@ impl Source {
     /// Exactly one source must be given.
     pub fn of(code: FunctionCode) -> Result<Source, Error> {
         if code.image_uri.is_some() {
-            return Err(invalid(
-                "Kobel does not run container images yet: use the package type Zip with ZipFile, or S3Bucket and S3Key.",
-            ));
+            return Err(invalid("Please don't provide ImageUri when creating a function with packageType Zip."));
         }
         match (code.zip_file, code.s3_bucket, code.s3_key) {
             (Some(_), bucket, key) if bucket.is_some() || key.is_some() => {
@@ -53,6 +51,27 @@ impl Source {
             s3_object_version: input.s3_object_version.take(),
             image_uri: None,
         })
+    }
+
+    /// The image's name of an update.
+    pub fn image_uri_of_update(input: &mut UpdateFunctionCodeRequest) -> Result<String, Error> {
+        input
+            .image_uri
+            .take()
+            .filter(|uri| !uri.is_empty())
+            .ok_or_else(|| invalid("Please provide ImageUri when updating a function with packageType Image."))
+    }
+
+    /// The image's name, which must be all that is given.
+    pub fn image_uri(code: FunctionCode) -> Result<String, Error> {
+        let uri = code
+            .image_uri
+            .filter(|uri| !uri.is_empty())
+            .ok_or_else(|| invalid("Please provide ImageUri when creating a function with packageType Image."))?;
+        if code.zip_file.is_some() || code.s3_bucket.is_some() || code.s3_key.is_some() {
+            return Err(invalid("Please do not provide other FunctionCode parameters when providing an ImageUri."));
+        }
+        Ok(uri)
     }
 
     /// The archive.

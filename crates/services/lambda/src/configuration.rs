@@ -7,10 +7,10 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use model_lambda::{CreateFunctionRequest, LoggingConfig, UpdateFunctionConfigurationRequest, VpcConfig};
+use model_lambda::{CreateFunctionRequest, ImageConfig, LoggingConfig, UpdateFunctionConfigurationRequest, VpcConfig};
 use wire::Error;
 
-use crate::registry::{Layer, Logging, Version, Vpc};
+use crate::registry::{Code, ImageOverrides, Layer, Logging, Version, Vpc};
 pub use rules::{check_compatible_runtimes, check_whole};
 pub use show::{Moment, alias_configuration, describe};
 
@@ -35,8 +35,7 @@ pub struct Changes {
     pub vpc: Option<VpcConfig>,
     /// Empty to have none.
     pub kms_key_arn: Option<String>,
-    /// Only images have it, which Kobel does not run.
-    pub has_image_config: bool,
+    pub image_config: Option<ImageConfig>,
 }
 
 impl Changes {
@@ -56,13 +55,17 @@ impl Changes {
         set(&mut version.dead_letter_target, self.dead_letter_target.map(unless_empty));
         set(&mut version.kms_key_arn, self.kms_key_arn.map(unless_empty));
         set(&mut version.vpc, self.vpc.map(|vpc| Some(Vpc::from(vpc))));
+        if let (Some(given), Code::Image { overrides, .. }) = (self.image_config, &mut version.code) {
+            *overrides = given.into();
+        }
         if let Some(logging) = self.logging {
             version.logging = merge_logging(&version.logging, logging);
         }
     }
 
-    /// What is wrong with it, where the log format is `log_format` so far.
-    pub fn check(&self, log_format: &str) -> Result<(), Error> {
+    /// What is wrong with it for a function of that package type, whose log format is `log_format` so far.
+    pub fn check(&self, package_type: &str, log_format: &str) -> Result<(), Error> {
+        rules::check_package_type(self, package_type)?;
         rules::check(self)?;
         let Some(logging) = &self.logging else { return Ok(()) };
         let has_level = logging.application_log_level.is_some() || logging.system_log_level.is_some();
@@ -88,7 +91,7 @@ impl From<&CreateFunctionRequest> for Changes {
             snap_start: input.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.clone()),
             vpc: input.vpc_config.clone(),
             kms_key_arn: input.kms_key_arn.clone(),
-            has_image_config: input.image_config.is_some(),
+            image_config: input.image_config.clone(),
         }
     }
 }
@@ -111,7 +114,18 @@ impl From<&UpdateFunctionConfigurationRequest> for Changes {
             snap_start: input.snap_start.as_ref().and_then(|snap_start| snap_start.apply_on.clone()),
             vpc: input.vpc_config.clone(),
             kms_key_arn: input.kms_key_arn.clone(),
-            has_image_config: input.image_config.is_some(),
+            image_config: input.image_config.clone(),
+        }
+    }
+}
+
+impl From<ImageConfig> for ImageOverrides {
+    fn from(given: ImageConfig) -> ImageOverrides {
+        ImageOverrides {
+            entry_point: given.entry_point,
+            command: given.command,
+            // As by those who want none: the image's own.
+            working_directory: given.working_directory.filter(|folder| !folder.is_empty()),
         }
     }
 }

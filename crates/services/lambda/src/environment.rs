@@ -3,6 +3,7 @@
 //! [`Environments`] is the sandbox behind a thin seam, so that the rules around it can be tested without
 //! processes.
 
+use std::any::Any;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,25 +12,37 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use sandbox::{EnvironmentSpec, Invocation, Outcome, Output, ResponseSender, Settled, StartError, StartMode};
 
-use crate::package::{Code, Packages};
-use crate::registry::{Package, Version};
+use crate::image::{self, Images};
+use crate::package::Packages;
+use crate::registry::{Code, Registry, Version};
 
 /// Where the unpacked code of versions is.
 pub trait Unpack: Send + Sync {
     fn folders<'a>(&'a self, version: &'a Version) -> BoxFuture<'a, Result<Folders, wire::Error>>;
 
-    /// Deletes what environments have let go of, and is of none of the packages `kept`.
-    fn keep_only(&self, kept: Vec<Package>) -> BoxFuture<'_, ()>;
+    /// Deletes what environments have let go of, and no version of `registry` has.
+    fn keep_only<'a>(&'a self, registry: &'a Registry) -> BoxFuture<'a, ()>;
 }
 
-/// Unpacked packages of a version.
+/// Keeps a folder there.
+pub type Held = Arc<dyn Any + Send + Sync>;
+
+/// The unpacked packages and layers of every version, and the images.
+pub struct Unpacked {
+    pub packages: Arc<Packages>,
+    pub images: Arc<Images>,
+}
+
+/// Unpacked packages of a version, or its image.
 #[derive(Clone, Debug)]
 pub struct Folders {
     pub code: PathBuf,
     /// The lowest first.
     pub layers: Vec<PathBuf>,
+    /// What runs instead of a runtime with code.
+    pub image: Option<Arc<sandbox::Image>>,
     /// What keeps the folders there.
-    pub held: Vec<Arc<Code>>,
+    pub held: Vec<Held>,
 }
 
 /// Makes environments.
@@ -75,12 +88,21 @@ pub struct Event {
     pub client_context: Option<String>,
 }
 
-impl Unpack for Packages {
+impl Unpack for Unpacked {
     fn folders<'a>(&'a self, version: &'a Version) -> BoxFuture<'a, Result<Folders, wire::Error>> {
         Box::pin(async move {
-            let unpacked = async |package| self.unpacked(package).await.map_err(wire::Error::internal);
-            let code = unpacked(&version.package).await?;
-            let mut folders = Folders { code: code.path().to_owned(), layers: Vec::new(), held: vec![code] };
+            let unpacked = async |package| self.packages.unpacked(package).await.map_err(wire::Error::internal);
+            let package = match &version.code {
+                Code::Package(package) => package,
+                Code::Image { image, overrides } => {
+                    let held = self.images.of(image).await?;
+                    let image = Some(Arc::new(image::runnable(&held, overrides)));
+                    return Ok(Folders { code: PathBuf::new(), layers: Vec::new(), image, held: vec![held] });
+                }
+            };
+            let code = unpacked(package).await?;
+            let mut folders =
+                Folders { code: code.path().to_owned(), layers: Vec::new(), image: None, held: vec![code] };
             for layer in &version.layers {
                 let layer = unpacked(&layer.package).await?;
                 folders.layers.push(layer.path().to_owned());
@@ -90,8 +112,12 @@ impl Unpack for Packages {
         })
     }
 
-    fn keep_only(&self, kept: Vec<Package>) -> BoxFuture<'_, ()> {
-        Box::pin(async move { self.collect_used(&kept.iter().collect::<Vec<_>>()).await })
+    fn keep_only<'a>(&'a self, registry: &'a Registry) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let packages = registry.packages();
+            self.packages.collect_used(&packages.iter().collect::<Vec<_>>()).await;
+            self.images.keep_only(&registry.images()).await;
+        })
     }
 }
 

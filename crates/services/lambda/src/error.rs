@@ -32,6 +32,11 @@ pub fn stale_revision(api: &str) -> Error {
     .with("Type", "User")
 }
 
+/// `AccessDeniedException` of what a function is made from.
+pub fn access_denied(message: impl Into<String>) -> Error {
+    Error::new("AccessDeniedException", 403, message)
+}
+
 /// `AccessDeniedException`, where no resource policy lets a caller of another account in.
 pub fn denied(principal: &str, action: &str, resource: &str) -> Error {
     Error::new(

@@ -221,7 +221,7 @@ async fn retire_stale(inner: std::sync::Weak<Inner>, mut changes: watch::Receive
     while changes.changed().await.is_ok() {
         let Some(inner) = inner.upgrade() else { return };
         inner.pool.retire(|version| inner.is_current(version)).await;
-        inner.packages.keep_only(inner.registry.packages()).await;
+        inner.packages.keep_only(&inner.registry).await;
     }
 }
 

@@ -11,6 +11,7 @@ mod dead_letter;
 mod environment;
 mod error;
 mod event;
+mod image;
 mod invoke;
 mod layer;
 mod mapping;

@@ -29,7 +29,7 @@ pub use layer::{LayerName, LayerReference, LayerVersion, PublishedLayer};
 pub use mapping::EventSourceMapping;
 pub use name::{FunctionName, not_found};
 pub use policy::{POLICY_BYTES_MAX, Policy};
-pub use version::{LATEST, Layer, Logging, Package, Version, Vpc};
+pub use version::{Code, Image, ImageOverrides, LATEST, Layer, Logging, Package, Version, Vpc};
 
 /// What the paths of the registry's cells begin with.
 const CELLS: &str = "lambda/";
@@ -119,6 +119,13 @@ impl Registry {
     /// All packages that something refers to: of functions, of the layers that they have, and of layers.
     pub fn packages(&self) -> Vec<Package> {
         self.all().iter().flat_map(|account| account.packages().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    /// All images that versions of functions have.
+    pub fn images(&self) -> Vec<Image> {
+        let accounts = self.all();
+        let functions = accounts.iter().flat_map(|account| account.functions.values());
+        functions.flat_map(|function| function.images()).cloned().collect()
     }
 
     /// The layer version as it is now.

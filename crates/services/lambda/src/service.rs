@@ -7,13 +7,14 @@ use fabric::Fabric;
 use sandbox::Sandbox;
 use wire::{Call, Error};
 
-use crate::environment::Environments;
+use crate::environment::{Environments, Unpacked};
 use crate::event::Events;
+use crate::image::Images;
 use crate::invoke::{Config, Invoker};
 use crate::mapping::Mappings;
 use crate::output::Logs;
 use crate::package::Packages;
-use crate::registry::{Function, FunctionName, Package, Registry, Version};
+use crate::registry::{Code, Function, FunctionName, Package, Registry, Version};
 use crate::{error, operations, resources};
 
 /// The part of the host's memory that idle environments may hold, over all functions.
@@ -36,6 +37,7 @@ pub struct Lambda {
     pub(crate) fabric: Fabric,
     pub(crate) registry: Arc<Registry>,
     pub(crate) packages: Arc<Packages>,
+    pub(crate) images: Arc<Images>,
     pub(crate) invoker: Invoker,
     pub(crate) concurrency: u32,
     mappings: OnceLock<Mappings>,
@@ -56,6 +58,11 @@ impl Lambda {
         let folder = settings.data_dir.join("code");
         let packages = Packages::open(fabric.blobs.clone(), fabric.entropy.clone(), folder).map_err(Error::internal)?;
         let packages = Arc::new(packages);
+        let images = Images::open(settings.data_dir.join("images")).map_err(Error::internal)?;
+        let images = Arc::new(images);
+        // One whose function was not stored any more, because the server was killed.
+        images.keep_only(&registry.images()).await;
+        let unpacked = Unpacked { packages: packages.clone(), images: images.clone() };
         let config = Config {
             endpoint: settings.endpoint_url,
             account_concurrency: settings.concurrency,
@@ -63,9 +70,9 @@ impl Lambda {
             stream: sandbox::StreamLimits::default(),
         };
         let logs = Logs::new(fabric.clone());
-        let invoker = Invoker::new(fabric.clone(), registry.clone(), packages.clone(), environments, logs, config);
+        let invoker = Invoker::new(fabric.clone(), registry.clone(), Arc::new(unpacked), environments, logs, config);
         let concurrency = settings.concurrency;
-        Ok(Arc::new(Lambda { fabric, registry, packages, invoker, concurrency, mappings: OnceLock::new() }))
+        Ok(Arc::new(Lambda { fabric, registry, packages, images, invoker, concurrency, mappings: OnceLock::new() }))
     }
 
     /// Hangs the service in.
@@ -137,6 +144,9 @@ impl Lambda {
         });
         let (old, new) = changed.await?;
         self.collect(old.packages()).await;
+        if old.images().next().is_some() {
+            self.collect_images().await;
+        }
         Ok(new)
     }
 
@@ -145,6 +155,19 @@ impl Lambda {
         let dropped: Vec<_> = dropped.collect();
         let kept = self.registry.packages();
         self.packages.collect(&dropped, &kept.iter().collect::<Vec<_>>()).await;
+    }
+
+    /// Deletes code that was stored for a version which is not there, as far as nothing refers to it.
+    pub(crate) async fn collect_code(&self, dropped: &Code) {
+        match dropped {
+            Code::Package(package) => self.collect(std::iter::once(package)).await,
+            Code::Image { .. } => self.collect_images().await,
+        }
+    }
+
+    /// Deletes the images that no version has any more.
+    pub(crate) async fn collect_images(&self) {
+        self.images.keep_only(&self.registry.images()).await;
     }
 
     /// Gives the function the new `RevisionId` that a change of its policy or tags brings; no environment is stale

@@ -14,7 +14,9 @@ use sandbox::{EnvironmentSpec, FunctionError, Outcome, Output, Settled, StartErr
 use crate::environment::{Environment, Environments, Event, Folders, Unpack};
 use crate::invoke::{Config, Invoker, Request};
 use crate::output::Logs;
-use crate::registry::{EventInvokeConfig, Function, FunctionSettings, LATEST, Logging, Package, Registry, Version};
+use crate::registry::{
+    Code, EventInvokeConfig, Function, FunctionSettings, LATEST, Logging, Package, Registry, Version,
+};
 
 pub const DEAD: &str = "arn:aws:sqs:us-east-1:000000000000:dead";
 pub const FAILED: &str = "arn:aws:sqs:us-east-1:000000000000:failed";
@@ -145,10 +147,10 @@ struct Nowhere;
 
 impl Unpack for Nowhere {
     fn folders<'a>(&'a self, _: &'a Version) -> BoxFuture<'a, Result<Folders, wire::Error>> {
-        Box::pin(async { Ok(Folders { code: "/nowhere".into(), layers: Vec::new(), held: Vec::new() }) })
+        Box::pin(async { Ok(Folders { code: "/nowhere".into(), layers: Vec::new(), image: None, held: Vec::new() }) })
     }
 
-    fn keep_only(&self, _: Vec<Package>) -> BoxFuture<'_, ()> {
+    fn keep_only<'a>(&'a self, _: &'a Registry) -> BoxFuture<'a, ()> {
         Box::pin(async {})
     }
 }
@@ -241,7 +243,7 @@ fn function() -> Function {
         role: "arn:aws:iam::000000000000:role/r".into(),
         runtime: Some("python3.12".into()),
         handler: Some("m.h".into()),
-        package: Package { sha256: String::new(), size: 0, blob: String::new(), unpacked: 0 },
+        code: Code::Package(Package { sha256: String::new(), size: 0, blob: String::new(), unpacked: 0 }),
         layers: Vec::new(),
         environment: Some(BTreeMap::from([("STAGE".into(), "test".into())])),
         memory_mb: 128,

@@ -255,3 +255,30 @@ fn blobs_of_a_layout_that_are_links_betray_nothing() {
     let error = stage.images.pull(&reference).expect_err("another file").to_string();
     assert!(!error.contains("secret"), "{error}");
 }
+
+#[test]
+fn a_packed_layout_is_the_image_that_was_named() {
+    let stage = Stage::set();
+    let folder = stage.folder.path().join("layout");
+    layout(&folder, &[layer(&[("a", "one")])], machine());
+    let index = fs::read_to_string(folder.join("index.json")).expect("an index");
+    let mut index: serde_json::Value = serde_json::from_str(&index).expect("JSON");
+    let first = index["manifests"][0].clone();
+    fs::remove_file(folder.join("index.json")).expect("a file");
+    layout(&folder, &[layer(&[("a", "two")])], machine());
+    let second = fs::read_to_string(folder.join("index.json")).expect("an index");
+    let second: serde_json::Value = serde_json::from_str(&second).expect("JSON");
+    index["manifests"] = serde_json::json!([first, second["manifests"][0]]);
+    for (at, tag) in ["one", "two"].iter().enumerate() {
+        index["manifests"][at]["annotations"] = serde_json::json!({"org.opencontainers.image.ref.name": tag});
+    }
+    fs::write(folder.join("index.json"), index.to_string()).expect("a file");
+    for tag in ["one", "two"] {
+        let named = Reference::Layout { path: folder.clone(), tag: Some(tag.to_owned()) };
+        let (packed, again) = (named.pack().expect(tag), named.pack().expect(tag));
+        assert_eq!(fs::read(packed.path()).expect(tag), fs::read(again.path()).expect(tag), "the same bytes");
+        let image = stage.images.pull(&Reference::Archive { path: packed.path().to_owned() }).expect(tag);
+        assert_eq!(fs::read_to_string(image.root.join("a")).expect(tag), tag);
+    }
+    Reference::Layout { path: folder, tag: Some("three".to_owned()) }.pack().expect_err("no such tag");
+}

@@ -1,7 +1,6 @@
 //! What `docker save` writes: `manifest.json`, a configuration, and layers that only their plain digests tell.
 
 use std::io::Read;
-use std::path::Path;
 
 use serde::Deserialize;
 
@@ -10,7 +9,7 @@ use crate::archive::Archive;
 use crate::document::{self, LAYERS_MAX};
 use crate::{Digest, Error};
 
-const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
 
 pub(super) struct DockerArchive {
     archive: Archive,
@@ -24,11 +23,11 @@ struct Saved {
 }
 
 impl DockerArchive {
-    pub(super) fn open(path: &Path, aside: &Path) -> Result<DockerArchive, Error> {
-        let archive = Archive::open(path, aside)?;
+    pub(super) fn of(archive: Archive) -> Result<DockerArchive, Error> {
         if !archive.has(MANIFEST) {
-            let reason = format!("`{}` holds no `{MANIFEST}`, so `docker save` did not write it", path.display());
-            return Err(Error::Invalid { reason });
+            return Err(Error::invalid(format!(
+                "the archive holds no `{MANIFEST}`, so `docker save` did not write it"
+            )));
         }
         Ok(DockerArchive { archive })
     }

@@ -10,7 +10,7 @@ use crate::document::{self, Descriptor, Index};
 use crate::{Digest, Error};
 
 /// The annotation by which a layout names its images.
-const NAME: &str = "org.opencontainers.image.ref.name";
+pub(crate) const NAME: &str = "org.opencontainers.image.ref.name";
 
 pub(super) struct Layout {
     files: Files,
@@ -27,6 +27,11 @@ impl Layout {
         let files =
             if path.is_dir() { Files::Folder(path.to_owned()) } else { Files::Archive(Archive::open(path, aside)?) };
         Ok(Layout { files, tag })
+    }
+
+    /// A tar of a layout with one image.
+    pub(super) fn of(archive: Archive) -> Layout {
+        Layout { files: Files::Archive(archive), tag: None }
     }
 
     fn file(&self, name: &str) -> Result<Box<dyn Read>, Error> {

@@ -8,8 +8,8 @@ use template::{Diagnostic, Node, Template};
 use super::object;
 use crate::build::{Kind, Source};
 
-const FUNCTION: &str = "AWS::Serverless::Function";
-const PLAIN_FUNCTION: &str = "AWS::Lambda::Function";
+pub(super) const FUNCTION: &str = "AWS::Serverless::Function";
+pub(super) const PLAIN_FUNCTION: &str = "AWS::Lambda::Function";
 const LAYER: &str = "AWS::Serverless::LayerVersion";
 const PLAIN_LAYER: &str = "AWS::Lambda::LayerVersion";
 
@@ -67,10 +67,7 @@ impl TemplateFile {
         region: &str,
         types: &[String],
     ) -> Result<(), SourceError> {
-        let wrong = |path: &str, message: &str| {
-            let diagnostic = Diagnostic::new(message, self.node.locate(path));
-            SourceError::Invalid(render(&self.path, &self.text, &diagnostic))
-        };
+        self.check_images()?;
         let invalid = |error: &template::TemplateError| {
             SourceError::Invalid(render(&self.path, &self.text, &error.diagnostic(&self.node)))
         };
@@ -80,7 +77,7 @@ impl TemplateFile {
             let context = sam::Context { parameters: values, region: region.to_owned() };
             sam::transform(&self.json, &context).map_err(|errors| {
                 let path = errors.first().map(sam::TransformError::path).unwrap_or_default();
-                wrong(&path, &sam::document_message(&errors))
+                self.wrong(&path, &sam::document_message(&errors))
             })?
         } else {
             self.json.clone()
@@ -91,15 +88,26 @@ impl TemplateFile {
             None => Ok(()),
             Some((id, resource)) => {
                 let sentence = format!("Kobel has no resources of the type {}, which {id} is.", resource.resource_type);
-                Err(wrong(&format!("/Resources/{id}/Type"), &sentence))
+                Err(self.wrong(&format!("/Resources/{id}/Type"), &sentence))
             }
         }
+    }
+
+    /// What is wrong at a place of the template.
+    pub(super) fn wrong(&self, path: &str, message: &str) -> SourceError {
+        let diagnostic = Diagnostic::new(message, self.node.locate(path));
+        SourceError::Invalid(render(&self.path, &self.text, &diagnostic))
+    }
+
+    /// What paths in it are relative to.
+    pub(super) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
     }
 
     /// The code on this machine that the template names.
     pub fn sources(&self) -> Vec<Source> {
         let globals = &self.json["Globals"]["Function"];
-        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let folder = self.folder();
         let source = |(id, resource): (&String, &Value)| {
             let properties = &resource["Properties"];
             let resource_type = resource["Type"].as_str()?;

@@ -96,11 +96,23 @@ const RUNTIMES: [&str; 25] = [
 const UNNAMED_RUNTIMES: [&str; 8] =
     ["nodejs14.x", "nodejs26.x", "python3.15", "ruby4.0", "java8.al2023", "java11.al2023", "java17.al2023", "go1.x"];
 
+/// What functions of a package type cannot have.
+pub fn check_package_type(changes: &Changes, package_type: &str) -> Result<(), Error> {
+    let has_layers = changes.layers.as_ref().is_some_and(|layers| !layers.is_empty());
+    let has_runtime = changes.runtime.is_some() || changes.handler.is_some();
+    match package_type {
+        "Image" if has_runtime || has_layers => Err(invalid(
+            "Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image.",
+        )),
+        "Zip" if changes.image_config.is_some() => {
+            Err(invalid("ImageConfig is not supported for functions with PackageType Zip."))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Rules for single members, which hold whatever they are applied to.
 pub fn check(changes: &Changes) -> Result<(), Error> {
-    if changes.has_image_config {
-        return Err(invalid("ImageConfig is not supported for functions with PackageType Zip."));
-    }
     if let Some(runtime) = &changes.runtime {
         check_runtime(runtime)?;
     }
@@ -118,7 +130,7 @@ pub fn check(changes: &Changes) -> Result<(), Error> {
 
 /// Rules for members together.
 pub fn check_whole(version: &Version) -> Result<(), Error> {
-    let runtime = version.runtime.as_deref().unwrap_or_default();
+    let runtime = version.runtime.as_deref().unwrap_or("A container image");
     if version.snap_start == "PublishedVersions" && !takes_snapshots(runtime) {
         return Err(invalid(format!("{runtime} is not supported for SnapStart enabled functions.")));
     }

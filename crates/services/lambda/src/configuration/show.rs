@@ -1,6 +1,6 @@
 use model_lambda as model;
 
-use crate::registry::{Alias, Layer, Version, Vpc};
+use crate::registry::{Alias, Code, ImageOverrides, Layer, Version, Vpc};
 
 /// At which moment a configuration is shown: what its states say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +52,12 @@ fn shown(version: &Version, arn: String) -> model::FunctionConfiguration {
         runtime: version.runtime.clone(),
         role: Some(version.role.clone()),
         handler: version.handler.clone(),
-        code_size: i64::try_from(version.package.size).ok(),
+        code_size: i64::try_from(version.code.size()).ok(),
         description: Some(version.description.clone()),
         timeout: i32::try_from(version.timeout_s).ok(),
         memory_size: i32::try_from(version.memory_mb).ok(),
         last_modified: Some(version.last_modified.iso8601_offset()),
-        code_sha256: Some(version.package.sha256.clone()),
+        code_sha256: Some(version.code.sha256().to_owned()),
         version: Some(version.version.clone()),
         vpc_config: version.vpc.as_ref().map(vpc),
         dead_letter_config: version
@@ -72,7 +72,8 @@ fn shown(version: &Version, arn: String) -> model::FunctionConfiguration {
         tracing_config: Some(model::TracingConfigResponse { mode: Some(version.tracing_mode.clone()) }),
         revision_id: Some(version.revision_id.clone()),
         layers: layers_of(&version.layers),
-        package_type: Some("Zip".to_owned()),
+        package_type: Some(version.code.package_type().to_owned()),
+        image_config_response: image_config(&version.code),
         architectures: Some(vec![version.architecture.clone()]),
         ephemeral_storage: i32::try_from(version.ephemeral_storage_mb)
             .ok()
@@ -86,6 +87,18 @@ fn shown(version: &Version, arn: String) -> model::FunctionConfiguration {
         }),
         ..model::FunctionConfiguration::default()
     }
+}
+
+/// Only shown where the function has some.
+fn image_config(code: &Code) -> Option<model::ImageConfigResponse> {
+    let Code::Image { overrides, .. } = code else { return None };
+    let shown = model::ImageConfig {
+        entry_point: overrides.entry_point.clone(),
+        command: overrides.command.clone(),
+        working_directory: overrides.working_directory.clone(),
+    };
+    (*overrides != ImageOverrides::default())
+        .then_some(model::ImageConfigResponse { image_config: Some(shown), error: None })
 }
 
 /// Absent where there are none.

@@ -1,7 +1,7 @@
 use super::*;
 
 fn message(changes: Changes) -> String {
-    changes.check("Text").map_or_else(|error| error.message, |()| String::new())
+    changes.check("Zip", "Text").map_or_else(|error| error.message, |()| String::new())
 }
 
 #[test]
@@ -42,6 +42,27 @@ fn refuses_what_lambda_refuses() {
     for (changes, expected) in cases {
         let message = message(changes.clone());
         assert!(message.starts_with(expected) && message.is_empty() == expected.is_empty(), "{changes:?}: {message}");
+    }
+}
+
+#[test]
+fn a_package_type_has_what_it_can_have() {
+    let layers = |arns: &[&str]| Some(arns.iter().map(|arn| (*arn).to_owned()).collect());
+    let runtime = Changes { runtime: Some("python3.12".into()), ..Changes::default() };
+    let handler = Changes { handler: Some("a.b".into()), ..Changes::default() };
+    let layer = Changes { layers: layers(&["arn"]), ..Changes::default() };
+    let no_layer = Changes { layers: layers(&[]), ..Changes::default() };
+    let image = Changes { image_config: Some(ImageConfig::default()), ..Changes::default() };
+    for (changes, package_type, accepted) in [
+        (&runtime, "Image", false),
+        (&handler, "Image", false),
+        (&layer, "Image", false),
+        (&no_layer, "Image", true),
+        (&image, "Image", true),
+        (&image, "Zip", false),
+        (&runtime, "Zip", true),
+    ] {
+        assert_eq!(changes.check(package_type, "Text").is_ok(), accepted, "{package_type}: {changes:?}");
     }
 }
 

@@ -141,23 +141,15 @@ impl<'a> Execution<'a> {
     /// A cold start. An init that fails is repeated as part of the invocation, under the function's timeout.
     async fn make_environment(&self) -> Result<Prepared, wire::Error> {
         let version = self.version();
-        let Some(runtime) = version.runtime.as_deref() else {
-            return Err(invalid_runtime_exception("Kobel does not run container images."));
-        };
         let folders = self.inner.packages.folders(version).await?;
-        let made = Specification::make(self.inner, version, runtime, folders);
+        let made = Specification::make(self.inner, version, folders);
         let log = made.log.clone();
         log.begin_tail();
-        let arn = runtime_arn(version, runtime);
-        log.platform(
-            None,
-            &Platform::InitStart {
-                function: &version.function_name,
-                version: &version.version,
-                runtime,
-                runtime_arn: &arn,
-            },
-        );
+        // Of an image the platform knows no runtime that it could tell.
+        if let Some(runtime) = version.runtime.as_deref() {
+            let (function, runtime_arn) = (&version.function_name, &runtime_arn(version, runtime));
+            log.platform(None, &Platform::InitStart { function, version: &version.version, runtime, runtime_arn });
+        }
         made.credentials.session.set_current(Some(self.trace.clone()));
         let started = now();
         let first = match self.inner.environments.start(made.spec.clone(), log.clone()).await {
@@ -250,6 +242,10 @@ impl<'a> Execution<'a> {
         if current && !self.inner.is_current(self.version()) {
             // It became old while it was given back, perhaps after the idle ones were looked through.
             self.inner.pool.retire(|version| self.inner.is_current(version)).await;
+        }
+        if !current {
+            // It may have been the last one that had its code.
+            self.inner.packages.keep_only(&self.inner.registry).await;
         }
         (end, tail)
     }

@@ -8,9 +8,8 @@ use sandbox::EnvironmentSpec;
 use sha2::{Digest, Sha256};
 
 use super::Inner;
-use crate::environment::Folders;
+use crate::environment::{Folders, Held};
 use crate::output::{Format, Level, LogStream, StreamSpec};
-use crate::package::Code;
 use crate::pool::Credentials;
 use crate::registry::Version;
 
@@ -24,12 +23,12 @@ pub(super) struct Specification {
     pub(super) spec: EnvironmentSpec,
     pub(super) log: Arc<LogStream>,
     pub(super) credentials: Credentials,
-    pub(super) code: Vec<Arc<Code>>,
+    pub(super) code: Vec<Held>,
 }
 
 impl Specification {
     /// Draws a new environment's id, opens its role's session and its log.
-    pub(super) fn make(inner: &Inner, version: &Version, runtime: &str, folders: Folders) -> Specification {
+    pub(super) fn make(inner: &Inner, version: &Version, folders: Folders) -> Specification {
         let fabric = &inner.fabric;
         let id = fabric.entropy.text(ID_ALPHABET, ID_LENGTH);
         let stream = stream(fabric, version, &id);
@@ -39,8 +38,8 @@ impl Specification {
         variables.extend(version.environment.clone().unwrap_or_default());
         let spec = EnvironmentSpec {
             id,
-            runtime: runtime.to_owned(),
-            image: None,
+            runtime: version.runtime.clone().unwrap_or_default(),
+            image: folders.image,
             handler: version.handler.clone().unwrap_or_default(),
             code: folders.code,
             layers: folders.layers,

@@ -9,12 +9,16 @@ use super::versions::publish;
 use crate::code::Source;
 use crate::configuration::{Changes, Moment, check_whole, describe};
 use crate::dead_letter::check_dead_letter;
+use crate::environment::Held;
 use crate::error::{conflict, invalid};
 use crate::layer;
-use crate::registry::{Function, FunctionName, FunctionSettings, LATEST, Logging, Package, Version};
+use crate::registry::{Code, Function, FunctionName, FunctionSettings, ImageOverrides, LATEST, Logging, Version};
 use crate::service::Lambda;
 
-/// A function from its package and configuration. The package is checked and unpacked before the function is there.
+/// The package type where none is given.
+const ZIP: &str = "Zip";
+
+/// A function from its code and configuration. The code is checked and unpacked before the function is there.
 pub async fn create_function(
     lambda: Arc<Lambda>,
     call: Call,
@@ -23,8 +27,12 @@ pub async fn create_function(
     let name = FunctionName::parse(&call.scope, &input.function_name, None)?;
     let changes = Changes::from(&input);
     let log_format = "Text";
-    changes.check(log_format)?;
-    check_zip(&input)?;
+    let package_type = input.package_type.as_deref().unwrap_or(ZIP);
+    changes.check(package_type, log_format)?;
+    let is_image = package_type != ZIP;
+    if !is_image {
+        check_zip(&input)?;
+    }
     let exists = || conflict(format!("Function already exist: {}", name.name));
     if lambda.registry.function(&name.scope, &name.name).is_some() {
         return Err(exists());
@@ -35,12 +43,18 @@ pub async fn create_function(
     let arns = changes.layers.clone().unwrap_or_default();
     let principal = call.caller.principal.clone();
     layer::resolve(&lambda.registry, &name.scope, &principal, &arns)?;
-    let archive = Source::of(input.code)?.fetch(&lambda.fabric, &name.scope, &call.trace).await?;
-    let package = lambda.packages.store(archive).await.map_err(Error::from)?;
-    let mut latest = draft(&lambda, &name, package, architecture);
+    let (code, held) = match is_image {
+        true => image(&lambda, &name, &call, &Source::image_uri(input.code)?).await?,
+        false => (package(&lambda, &name, &call, Source::of(input.code)?).await?, None),
+    };
+    let mut latest = draft(&lambda, &name, code, architecture);
     changes.apply(&mut latest, None);
-    check_whole(&latest)?;
-    let dropped = latest.package.clone();
+    let dropped = latest.code.clone();
+    if let Err(error) = check_whole(&latest) {
+        drop(held);
+        lambda.collect_code(&dropped).await;
+        return Err(error);
+    }
     let publishes = input.publish.unwrap_or(false);
     let tags = input.tags.unwrap_or_default();
     let created = lambda.registry.apply(&name.scope, |account, tx| {
@@ -68,7 +82,8 @@ pub async fn create_function(
     let version = match created.await {
         Ok(version) => version,
         Err(error) => {
-            lambda.collect(std::iter::once(&dropped)).await;
+            drop(held);
+            lambda.collect_code(&dropped).await;
             return Err(error);
         }
     };
@@ -87,7 +102,7 @@ pub(super) async fn settle(lambda: &Lambda, name: &FunctionName) -> Result<(), E
 }
 
 /// The version with AWS's defaults.
-fn draft(lambda: &Lambda, name: &FunctionName, package: Package, architecture: String) -> Version {
+fn draft(lambda: &Lambda, name: &FunctionName, code: Code, architecture: String) -> Version {
     Version {
         scope: name.scope.clone(),
         function_name: name.name.clone(),
@@ -98,7 +113,7 @@ fn draft(lambda: &Lambda, name: &FunctionName, package: Package, architecture: S
         role: String::new(),
         runtime: None,
         handler: None,
-        package,
+        code,
         layers: Vec::new(),
         environment: None,
         memory_mb: 128,
@@ -122,15 +137,30 @@ fn draft(lambda: &Lambda, name: &FunctionName, package: Package, architecture: S
 }
 
 fn check_zip(input: &CreateFunctionRequest) -> Result<(), Error> {
-    if input.package_type.as_deref() == Some("Image") {
-        return Err(invalid("Kobel does not run container images yet: use the package type Zip."));
-    }
     if input.runtime.is_none() || input.handler.is_none() {
         return Err(invalid(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
         ));
     }
     Ok(())
+}
+
+/// Checks and stores a package.
+pub(super) async fn package(lambda: &Lambda, name: &FunctionName, call: &Call, source: Source) -> Result<Code, Error> {
+    let archive = source.fetch(&lambda.fabric, &name.scope, &call.trace).await?;
+    Ok(Code::Package(lambda.packages.store(archive).await.map_err(Error::from)?))
+}
+
+/// Brings an image in; it stays while what comes with it is held.
+pub(super) async fn image(
+    lambda: &Lambda,
+    name: &FunctionName,
+    call: &Call,
+    uri: &str,
+) -> Result<(Code, Option<Held>), Error> {
+    let brought = lambda.images.bring(&lambda.fabric, &name.scope, &call.trace, uri).await?;
+    let held: Held = brought.held();
+    Ok((Code::Image { image: brought.image, overrides: ImageOverrides::default() }, Some(held)))
 }
 
 /// One architecture, `x86_64` where none is given.

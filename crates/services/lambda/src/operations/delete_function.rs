@@ -21,6 +21,9 @@ pub async fn delete_function(
             });
             removed.await?;
             lambda.collect(function.packages()).await;
+            if function.images().next().is_some() {
+                lambda.collect_images().await;
+            }
         }
         Some(LATEST) => return Err(invalid("$LATEST version cannot be deleted without deleting the function.")),
         Some(qualifier) => delete_version(&lambda, &name, qualifier).await?,

@@ -8,7 +8,7 @@ use wire::{Call, Error};
 
 use crate::configuration::{Moment, describe};
 use crate::page::page;
-use crate::registry::{Function, FunctionName, LATEST, Version};
+use crate::registry::{Code, Function, FunctionName, LATEST, Version};
 use crate::service::Lambda;
 
 /// How many functions a page holds at most.
@@ -27,15 +27,10 @@ pub async fn get_function(
 ) -> Result<GetFunctionResponse, Error> {
     let (name, function) = lambda.named(&call, &input.function_name, input.qualifier.as_deref())?;
     let version = version(&name, &function)?;
-    let location = FunctionCodeLocation {
-        repository_type: Some("S3".into()),
-        location: Some(format!("{}/_kobel/code/{}", call.origin, version.package.digest())),
-        ..FunctionCodeLocation::default()
-    };
     let settings = &function.settings;
     Ok(GetFunctionResponse {
         configuration: Some(describe(version, name.invoked_arn(), Moment::Settled)),
-        code: Some(location),
+        code: Some(location(version, &call.origin)),
         tags: (!settings.tags.is_empty()).then(|| settings.tags.clone()),
         tags_error: None,
         concurrency: settings
@@ -43,6 +38,23 @@ pub async fn get_function(
             .and_then(|reserved| i32::try_from(reserved).ok())
             .map(|reserved| Concurrency { reserved_concurrent_executions: Some(reserved) }),
     })
+}
+
+/// Where a version's code is.
+fn location(version: &Version, origin: &str) -> FunctionCodeLocation {
+    match &version.code {
+        Code::Package(package) => FunctionCodeLocation {
+            repository_type: Some("S3".into()),
+            location: Some(format!("{origin}/_kobel/code/{}", package.digest())),
+            ..FunctionCodeLocation::default()
+        },
+        Code::Image { image, .. } => FunctionCodeLocation {
+            repository_type: Some("ECR".into()),
+            image_uri: Some(image.uri.clone()),
+            resolved_image_uri: Some(image.resolved_uri.clone()),
+            ..FunctionCodeLocation::default()
+        },
+    }
 }
 
 pub async fn get_function_configuration(

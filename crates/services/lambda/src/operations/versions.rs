@@ -8,7 +8,7 @@ use wire::{Call, Error};
 use crate::configuration::{Moment, describe};
 use crate::error::invalid;
 use crate::page::page;
-use crate::registry::{Function, FunctionSettings, Package, Version};
+use crate::registry::{Code, Function, FunctionSettings, Package, Version};
 use crate::service::{Lambda, check_revision};
 
 const PAGE_MAX: usize = 50;
@@ -23,11 +23,11 @@ pub async fn publish_version(
     let mut published = None;
     let changed = lambda.change(&name, |function| {
         check_revision(input.revision_id.as_deref(), &function.latest.revision_id, "GetFunction/GetAlias")?;
-        if let Some(sha256) = input.code_sha256.as_ref().filter(|sha256| **sha256 != function.latest.package.sha256) {
+        if let Some(sha256) = input.code_sha256.as_ref().filter(|sha256| **sha256 != function.latest.code.sha256()) {
             return Err(invalid(format!(
                 "CodeSHA256 ({sha256}) is different from current CodeSHA256 in $LATEST ({}). Please try again with \
                  the CodeSHA256 in $LATEST.",
-                function.latest.package.sha256
+                function.latest.code.sha256()
             )));
         }
         published = Some(publish(&lambda, function, input.description.as_deref()));
@@ -64,8 +64,14 @@ pub(super) fn publish(lambda: &Lambda, function: &mut Function, description: Opt
 
 /// The same code by its digest: an upload of the same archive is no change.
 fn same(published: &Version, latest: &Version) -> bool {
+    let code = match (&published.code, &latest.code) {
+        (Code::Package(published), Code::Package(latest)) => {
+            Code::Package(Package { blob: published.blob.clone(), ..latest.clone() })
+        }
+        (_, latest) => latest.clone(),
+    };
     let latest = Version {
-        package: Package { blob: published.package.blob.clone(), ..latest.package.clone() },
+        code,
         version: published.version.clone(),
         revision: published.revision.clone(),
         revision_id: published.revision_id.clone(),

@@ -3,9 +3,8 @@ use std::sync::Arc;
 use base::Timestamp;
 use fabric::{Session, Sessions};
 
-use crate::environment::Environment;
+use crate::environment::{Environment, Held};
 use crate::output::LogStream;
-use crate::package::Code;
 use crate::registry::Version;
 
 /// An execution environment with what belongs to it: the role's session and the log stream.
@@ -18,7 +17,7 @@ pub struct Instance {
     pub log: Arc<LogStream>,
     pub credentials: Credentials,
     /// Keeps its folders there.
-    pub code: Vec<Arc<Code>>,
+    pub code: Vec<Held>,
 }
 
 /// The session whose credentials the environment's variables hold; closed when dropped.

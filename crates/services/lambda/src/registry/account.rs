@@ -55,7 +55,7 @@ impl Account {
     pub fn code_bytes(&self) -> u64 {
         let functions = self.functions.values().flat_map(|function| function.all_versions());
         let layers = self.layers.values().flat_map(|layer| layer.versions.values());
-        functions.map(|version| version.package.size).chain(layers.map(|version| version.package.size)).sum()
+        functions.map(|version| version.code.size()).chain(layers.map(|version| version.package.size)).sum()
     }
 
     /// All packages that something refers to.

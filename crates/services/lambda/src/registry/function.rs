@@ -5,7 +5,7 @@ use base::{Scope, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
-use super::version::{LATEST, Package, Version};
+use super::version::{Image, LATEST, Package, Version};
 
 /// A function with all that belongs to it. Immutable: a change makes another one, which shares what stays.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +97,11 @@ impl Function {
     /// All packages of all versions and of their layers.
     pub fn packages(&self) -> impl Iterator<Item = &Package> {
         self.all_versions().flat_map(|version| version.packages())
+    }
+
+    /// All images of all versions.
+    pub fn images(&self) -> impl Iterator<Item = &Image> {
+        self.all_versions().filter_map(|version| version.code.image())
     }
 
     /// All versions, `$LATEST` first.

@@ -15,7 +15,7 @@ fn version(scope: &Scope, name: &str) -> Version {
         role: "arn:aws:iam::000000000000:role/r".into(),
         runtime: Some("python3.12".into()),
         handler: Some("index.handler".into()),
-        package: Package { sha256: "c2hh".into(), size: 3, blob: "b".into(), unpacked: 4 },
+        code: Code::Package(Package { sha256: "c2hh".into(), size: 3, blob: "b".into(), unpacked: 4 }),
         layers: Vec::new(),
         environment: Some(BTreeMap::from([("KEY".to_owned(), "value".to_owned())])),
         memory_mb: 128,

@@ -33,7 +33,9 @@ pub struct Version {
     pub runtime: Option<String>,
     /// Absent for images.
     pub handler: Option<String>,
-    pub package: Package,
+    /// What its environments run.
+    #[serde(flatten)]
+    pub code: Code,
     /// In the order in which they are laid over each other, the lowest first.
     pub layers: Vec<Layer>,
     /// The environment variables; absent if they were never set.
@@ -56,6 +58,40 @@ pub struct Version {
     /// Kept and shown; Kobel keeps environment variables as they are.
     pub kms_key_arn: Option<String>,
     pub last_modified: Timestamp,
+}
+
+/// A function's code, by its package type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// `Zip`
+    Package(Package),
+    /// `Image`
+    Image {
+        #[serde(flatten)]
+        image: Image,
+        #[serde(default)]
+        overrides: ImageOverrides,
+    },
+}
+
+/// A container image, as it was when the function got it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// As the caller named it: `ImageUri`.
+    pub uri: String,
+    /// The same image for good: `ResolvedImageUri`.
+    pub resolved_uri: String,
+    /// Its SHA-256 in hexadecimal: `CodeSha256`.
+    pub digest: String,
+}
+
+/// What a function has instead of what its image says: `ImageConfig`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageOverrides {
+    pub entry_point: Option<Vec<String>>,
+    pub command: Option<Vec<String>>,
+    pub working_directory: Option<String>,
 }
 
 /// A deployment package.
@@ -109,7 +145,41 @@ impl Version {
 
     /// The packages that its environments are made of: its own, and its layers'.
     pub fn packages(&self) -> impl Iterator<Item = &Package> {
-        std::iter::once(&self.package).chain(self.layers.iter().map(|layer| &layer.package))
+        self.code.package().into_iter().chain(self.layers.iter().map(|layer| &layer.package))
+    }
+}
+
+impl Code {
+    /// `PackageType`.
+    pub fn package_type(&self) -> &'static str {
+        if self.image().is_some() { "Image" } else { "Zip" }
+    }
+
+    /// `CodeSha256`.
+    pub fn sha256(&self) -> &str {
+        match self {
+            Code::Package(package) => &package.sha256,
+            Code::Image { image, .. } => &image.digest,
+        }
+    }
+
+    /// `CodeSize`, in bytes; none is told of images.
+    pub fn size(&self) -> u64 {
+        self.package().map_or(0, |package| package.size)
+    }
+
+    pub fn package(&self) -> Option<&Package> {
+        match self {
+            Code::Package(package) => Some(package),
+            Code::Image { .. } => None,
+        }
+    }
+
+    pub fn image(&self) -> Option<&Image> {
+        match self {
+            Code::Package(_) => None,
+            Code::Image { image, .. } => Some(image),
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use fabric::{ProviderError, Resource};
 use model_lambda::{
     CreateFunction, CreateFunctionRequest, DeadLetterConfig, DeleteFunction, DeleteFunctionConcurrency,
     DeleteFunctionConcurrencyRequest, DeleteFunctionRequest, Environment, EphemeralStorage, FunctionCode, GetFunction,
-    GetFunctionRequest, LoggingConfig, PutFunctionConcurrency, PutFunctionConcurrencyRequest, SnapStart, TagResource,
-    TagResourceRequest, TracingConfig, UntagResource, UntagResourceRequest, UpdateFunctionCode,
+    GetFunctionRequest, ImageConfig, LoggingConfig, PutFunctionConcurrency, PutFunctionConcurrencyRequest, SnapStart,
+    TagResource, TagResourceRequest, TracingConfig, UntagResource, UntagResourceRequest, UpdateFunctionCode,
     UpdateFunctionCodeRequest, UpdateFunctionConfiguration, UpdateFunctionConfigurationRequest, VpcConfig,
 };
 use serde_json::{Map, Value};
@@ -26,6 +26,7 @@ pub(super) const PROPERTIES: &[&str] = &[
     "EphemeralStorage",
     "FunctionName",
     "Handler",
+    "ImageConfig",
     "KmsKeyArn",
     "Layers",
     "LoggingConfig",
@@ -69,6 +70,7 @@ pub(super) async fn create(caller: &Caller<'_>, properties: &Map<String, Value>)
         ephemeral_storage: configuration.ephemeral_storage,
         snap_start: configuration.snap_start,
         logging_config: configuration.logging_config,
+        image_config: configuration.image_config,
         ..CreateFunctionRequest::default()
     };
     match caller.call::<CreateFunction>(request).await {
@@ -195,7 +197,19 @@ fn configuration(
             apply_on: Some(part("SnapStart").and_then(|s| text(s, "ApplyOn")).unwrap_or_else(|| "None".into())),
         }),
         logging_config: Some(logging),
+        image_config: image_config(properties),
         ..UpdateFunctionConfigurationRequest::default()
+    })
+}
+
+/// An empty one takes back what was set; functions of packages cannot have any.
+fn image_config(properties: &Map<String, Value>) -> Option<ImageConfig> {
+    let given = object(properties, "ImageConfig");
+    let is_image = text(properties, "PackageType").is_some_and(|kind| kind == "Image");
+    (is_image || given.is_some()).then(|| ImageConfig {
+        entry_point: given.and_then(|given| list(given, "EntryPoint")),
+        command: given.and_then(|given| list(given, "Command")),
+        working_directory: given.and_then(|given| text(given, "WorkingDirectory")),
     })
 }
 
