@@ -144,6 +144,7 @@ impl Churn {
             memory_mb: 256,
             ephemeral_storage_mb: 512,
             init_timeout: Duration::from_secs(60),
+            account_id: None,
         };
         (spec, id)
     }
