@@ -18,6 +18,7 @@ RUNTIMES = {
     "node": "nodejs20.x",
     "java": "java17",
     "ruby": "ruby3.3",
+    "dotnet": "dotnet8",
     "provided": "provided.al2023",
 }
 
@@ -41,6 +42,11 @@ def package(language):
         with tempfile.TemporaryDirectory() as classes:
             subprocess.run(["javac", "-d", classes, *folder.rglob("*.java")], check=True)
             return zipped(_files(Path(classes)) | {"wrapper": (folder / "wrapper").read_bytes()})
+    if language == "dotnet":
+        with tempfile.TemporaryDirectory() as assemblies:
+            output = Path(assemblies) / "Handlers.dll"
+            subprocess.run(["mcs", "-target:library", f"-out:{output}", *folder.glob("*.cs")], check=True)
+            return zipped(_files(output.parent) | {"wrapper": (folder / "wrapper").read_bytes()})
     return zipped(_files(folder))
 
 

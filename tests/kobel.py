@@ -22,6 +22,9 @@ COMMAND_TIMEOUT_S = 90
 TOOLS = Path(sys.executable).parent
 """Where the AWS CLI of the tests is."""
 IS_VENV = sys.prefix != sys.base_prefix
+CACHE = Path(os.environ.get("KOBEL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kobel")
+DOTNET = CACHE / "dotnet"
+"""The .NET that `scripts/setup` installs for tests."""
 
 
 def binary():
@@ -49,6 +52,7 @@ def client_environment(endpoint=None):
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
         "NO_COLOR": "1",
+        "DOTNET_ROOT": str(DOTNET),
     }
     if endpoint:
         environment |= {"AWS_ENDPOINT_URL": endpoint, "KOBEL_ENDPOINT": endpoint}

@@ -77,6 +77,29 @@ class TestRuby:
         assert done.payload["errorMessage"] == "cannot load such file -- acorn"
 
 
+class TestDotnet:
+    """On the .NET that `scripts/setup` installs."""
+
+    def test_a_handler_answers_and_logs(self, functions, name):
+        functions.create(name, "Handlers::Handlers::Echo", "dotnet", MemorySize=256)
+        done = functions.invoke(name, {"a": [1]})
+        assert (done.error, done.payload) == (None, {"a": [1]})
+        request_id = done.reply["ResponseMetadata"]["RequestId"]
+        assert f"\t{request_id}\tinfo\thello from dotnet\n" in done.log
+
+    def test_an_error_names_its_class(self, functions, name):
+        functions.create(name, "Handlers::Handlers::Fail", "dotnet", MemorySize=256)
+        done = functions.invoke(name)
+        assert done.error == "Unhandled"
+        stack = done.payload.pop("stackTrace")
+        assert done.payload == {"errorType": "InvalidOperationException", "errorMessage": "the tree fell"}
+        assert stack[0].startswith("at Handlers.Fail(Stream payload)")
+
+    def test_a_type_that_is_not_there_fails_the_init(self, functions, name):
+        functions.create(name, "Handlers::Gone::Fail", "dotnet", MemorySize=256)
+        assert functions.invoke(name).payload["errorType"] == "LambdaValidationException"
+
+
 WRAPPER = """#!/bin/sh
 # The interpreter and its arguments follow, as on AWS.
 export WRAPPED="by $(basename "$0")"
@@ -87,6 +110,7 @@ WRAPPED = {
     "node": ("w.handler", {"w.js": "exports.handler = async () => process.env.WRAPPED;\n"}),
     "ruby": ("w.handler", {"w.rb": "def handler(event:, context:) = ENV['WRAPPED']\n"}),
     "java": ("handlers.Handlers::wrapped", {}),
+    "dotnet": ("Handlers::Handlers::Wrapped", {}),
 }
 
 

@@ -1,25 +1,75 @@
-//! Compiles the stem's library, which is carried in the program and loaded by interpreters.
+//! Compiles what runs inside environments and cannot be compiled where it runs: the stem's library, which interpreters
+//! load, and the bootstrap of .NET, since hosts with a .NET runtime often have no compiler. Both are carried in the program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const SOURCE: &str = "../../../runtimes/stem/stem.c";
+const STEM: &str = "../../../runtimes/stem/stem.c";
+const DOTNET: &str = "../../../runtimes/dotnet";
+/// Mono's C# compiler: what it makes runs on every .NET, which still knows the names of its core library.
+const CSHARP_COMPILER: &str = "mcs";
 
 fn main() {
-    println!("cargo::rerun-if-changed={SOURCE}");
-    let output = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR")).join("stem.so");
+    println!("cargo::rerun-if-changed={STEM}");
+    println!("cargo::rerun-if-changed={DOTNET}");
+    let output = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let library = output.join("stem.so");
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
-        compile(&output);
+        compile_stem(&library);
     } else {
-        std::fs::write(&output, "").expect("OUT_DIR is writable");
+        std::fs::write(&library, "").expect("OUT_DIR is writable");
     }
+    compile_dotnet(&output);
 }
 
-fn compile(output: &PathBuf) {
+/// Without a compiler the program carries none, and says so when a function needs it.
+fn compile_dotnet(output: &Path) {
+    let assembly = output.join("kobel-lambda.dll");
+    if Command::new(CSHARP_COMPILER).arg("--version").output().is_err() {
+        println!(
+            "cargo::warning=no `{CSHARP_COMPILER}` was found: this build runs no .NET functions (Debian: mono-mcs)"
+        );
+        return std::fs::write(&assembly, "").expect("OUT_DIR is writable");
+    }
+    let folder = Path::new(DOTNET);
+    // What the function brings is only known by its name here, and is not carried.
+    let reference = output.join("Amazon.Lambda.Core.dll");
+    let mut command = csharp("library", &reference);
+    command.arg(folder.join("reference/AmazonLambdaCore.cs"));
+    run(command);
+    let mut command = csharp("exe", &assembly);
+    command.arg(format!("-r:{}", reference.display())).args(sources(folder));
+    run(command);
+}
+
+fn csharp(target: &str, output: &Path) -> Command {
+    let mut command = Command::new(CSHARP_COMPILER);
+    command
+        .args(["-optimize+", "-warnaserror+"])
+        .arg(format!("-target:{target}"))
+        .arg(format!("-out:{}", output.display()));
+    command
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("failed to read {}: {error}", folder.display()));
+    let files = entries.map(|entry| entry.expect("the folder can be read").path());
+    let mut files: Vec<PathBuf> =
+        files.filter(|file| file.extension().is_some_and(|extension| extension == "cs")).collect();
+    files.sort();
+    files
+}
+
+fn run(mut command: Command) {
+    let status = command.status().unwrap_or_else(|error| panic!("failed to run {command:?}: {error}"));
+    assert!(status.success(), "{command:?} failed");
+}
+
+fn compile_stem(output: &Path) {
     let compiler = cc::Build::new().get_compiler();
     let mut command: Command = compiler.to_command();
     command.args(["-std=gnu11", "-Wall", "-Wextra", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-s"]);
-    command.arg(SOURCE).arg("-o").arg(output);
-    let status = command.status().unwrap_or_else(|error| panic!("failed to run {command:?}: {error}"));
-    assert!(status.success(), "{command:?} failed");
+    command.arg(STEM).arg("-o").arg(output);
+    run(command);
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use crate::Error;
+use crate::plan::dotnet;
 use crate::runtimes::Runtime;
 
 /// Where the compiled Java runtime lies under the runtime folder.
@@ -36,6 +37,9 @@ const SCRIPTS: &[(&str, &str)] = bundled![
 
 /// What interpreters load to be forked into sandboxes, compiled by `build.rs`.
 const STEM_LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/stem.so"));
+
+/// The bootstrap of .NET, compiled by `build.rs`; empty when there was no compiler.
+const DOTNET_ASSEMBLY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kobel-lambda.dll"));
 
 /// Compiles modules into `__pycache__`, where functions cannot write.
 const COMPILE_PYTHON: &str = "import py_compile, sys\nfor file in sys.argv[1:]: py_compile.compile(file, doraise=True)";
@@ -84,6 +88,9 @@ impl Bootstraps {
             write_if_changed(&dir.join(path), text.as_bytes())?;
         }
         write_if_changed(&dir.join("stem/stem.so"), STEM_LIBRARY)?;
+        if !DOTNET_ASSEMBLY.is_empty() {
+            write_if_changed(&dir.join(dotnet::ASSEMBLY), DOTNET_ASSEMBLY)?;
+        }
         create_dir(&dir.join("java"))?;
         Ok(Bootstraps { dir, compiling: Mutex::new(()) })
     }
@@ -104,6 +111,17 @@ impl Bootstraps {
             }
             Err(error) => tracing::debug!(%error, "Python bootstrap not compiled"),
         }
+    }
+
+    /// Writes which framework packages without a configuration run on: this version, in its newest patch.
+    pub(crate) fn configure_dotnet(&self, runtime: &Runtime) -> Result<(), Error> {
+        if DOTNET_ASSEMBLY.is_empty() {
+            return Err(Error::DotnetNotBuilt);
+        }
+        let version = format!("{}.{}.0", runtime.version.major, runtime.version.minor);
+        let framework = serde_json::json!({ "name": "Microsoft.NETCore.App", "version": version });
+        let config = serde_json::json!({ "runtimeOptions": { "framework": framework } });
+        write_if_changed(&self.dir.join(dotnet::default_config(runtime.version)), config.to_string().as_bytes())
     }
 
     /// The jar of the Java runtime, compiled with a JDK of the host if it is not there yet. Blocks.

@@ -39,11 +39,20 @@ pub struct Config {
     /// The program that becomes the launcher when run with `--kobel-launcher`; by default the
     /// running executable.
     pub launcher: Option<PathBuf>,
+    /// Folders of further interpreters, each with its `bin` (for .NET, with `dotnet`), preferred to the host's own.
+    pub runtime_dirs: Vec<PathBuf>,
 }
 
 impl Config {
     /// A configuration with [`Isolation::Auto`] and the running executable as launcher.
     pub fn new(state_dir: impl Into<PathBuf>, endpoint_port: u16, connections: Connections) -> Config {
-        Config { isolation: Isolation::Auto, state_dir: state_dir.into(), connections, endpoint_port, launcher: None }
+        Config {
+            isolation: Isolation::Auto,
+            state_dir: state_dir.into(),
+            connections,
+            endpoint_port,
+            launcher: None,
+            runtime_dirs: Vec::new(),
+        }
     }
 }

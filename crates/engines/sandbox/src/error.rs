@@ -27,7 +27,8 @@ pub enum Error {
     RuntimeMissing { identifier: String, family: &'static str, hint: &'static str },
     /// Nothing here can serve this runtime.
     #[error(
-        "runtime `{identifier}` is not supported; supported are python3.N, nodejsN.x, javaN, ruby3.N, provided.* and go1.x"
+        "runtime `{identifier}` is not supported; supported are python3.N, nodejsN.x, javaN, ruby3.N, dotnetN, \
+         provided.* and go1.x"
     )]
     RuntimeUnsupported { identifier: String },
     /// Only the namespaces driver gives a function a root of its own.
@@ -39,6 +40,12 @@ pub enum Error {
     /// The Java classes of the runtime could not be compiled.
     #[error("failed to compile the Java runtime with `{javac}`: {detail}")]
     JavaCompile { javac: String, detail: String },
+    /// The program was built without the bootstrap of .NET.
+    #[error(
+        "this build of Kobel runs no .NET functions, because no C# compiler was there when it was made; install one \
+         (Debian: `apt-get install mono-mcs`) and build Kobel again"
+    )]
+    DotnetNotBuilt,
 }
 
 /// An environment did not finish its init phase.

@@ -1,5 +1,7 @@
 //! Turns a specification into what is executed: the command line and the variables.
 
+pub(crate) mod dotnet;
+
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -53,6 +55,8 @@ const JAVA_FLAGS: [&str; 7] = [
 ];
 /// The executable of `provided.*` functions.
 const BOOTSTRAP: &str = "bootstrap";
+/// Where an interpreter from outside of `/usr` is seen.
+const MOVED_PREFIX: &str = "/var/lang";
 const RUNTIME_PATH: &str = "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin";
 const LIBRARY_PATH: &str =
     "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
@@ -134,7 +138,7 @@ fn moved_prefix(runtime: &Runtime, layout: &Layout) -> Option<PathBuf> {
 /// `script` is the name of a file of ours without its ending.
 fn interpreter(spec: &EnvironmentSpec, runtime: &Runtime, layout: &Layout, script: &str) -> Vec<String> {
     let program = match runtime.path.strip_prefix(&runtime.prefix) {
-        Ok(relative) if moved_prefix(runtime, layout).is_some() => Path::new("/var/lang").join(relative),
+        Ok(relative) if moved_prefix(runtime, layout).is_some() => Path::new(MOVED_PREFIX).join(relative),
         _ => runtime.path.clone(),
     };
     let program = text(&program);
@@ -160,7 +164,8 @@ fn interpreter(spec: &EnvironmentSpec, runtime: &Runtime, layout: &Layout, scrip
             // RubyGems takes most of a start: the bootstrap loads it when it is needed.
             vec![program, "--disable-gems".to_owned(), text(&layout.runtime_dir.join("ruby/bootstrap.rb"))]
         }
-        Family::Dotnet | Family::Provided => vec![program],
+        Family::Dotnet => dotnet::arguments(program, spec, runtime, layout),
+        Family::Provided => vec![program],
     }
 }
 
@@ -201,6 +206,12 @@ fn variables(
         default("LD_LIBRARY_PATH", ["lib"].map(|lib| text(&layout.task_root.join(lib))).join(":"));
         default("TMPDIR", text(&layout.tmp));
         default("KOBEL_OPT", text(&layout.opt));
+    }
+    if let Some(runtime) = resolved.runtime.as_ref().filter(|runtime| runtime.family == Family::Dotnet) {
+        let root = moved_prefix(runtime, layout).map_or(runtime.prefix.as_path(), |_| Path::new(MOVED_PREFIX));
+        for (name, value) in dotnet::variables(spec.memory_mb, runtime, root) {
+            default(&name, value);
+        }
     }
     describe_interpreter(&mut variables, resolved, layout);
     variables

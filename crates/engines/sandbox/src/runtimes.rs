@@ -49,7 +49,7 @@ pub struct Version {
 }
 
 /// An interpreter on the host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Runtime {
     /// What it runs.
     pub family: Family,

@@ -48,7 +48,7 @@ struct Inner {
     bootstraps: Bootstraps,
     runtimes: OnceLock<Vec<Runtime>>,
     /// Interpreters whose bootstrap is compiled.
-    ready: Mutex<HashSet<PathBuf>>,
+    ready: Mutex<HashSet<Runtime>>,
     /// Runtime identifiers of which it was told that another version serves them.
     told: Mutex<HashSet<String>>,
     driver: Driver,
@@ -220,10 +220,8 @@ impl Sandbox {
     }
 
     async fn spawn(&self, spec: &EnvironmentSpec, resolved: &Resolved) -> Result<Spawned, StartError> {
-        let conversation = match resolved.family {
-            Family::Provided => Conversation::RuntimeApi,
-            _ => Conversation::Channel,
-        };
+        let speaks_itself = resolved.family == Family::Provided || plan::dotnet::is_executable(spec, resolved);
+        let conversation = if speaks_itself { Conversation::RuntimeApi } else { Conversation::Channel };
         let spawned = match &self.inner.driver {
             #[cfg(target_os = "linux")]
             Driver::Namespaces(driver) => {
@@ -344,12 +342,12 @@ impl Inner {
     }
 
     fn runtimes(&self) -> &[Runtime] {
-        self.runtimes.get_or_init(runtimes::discover)
+        self.runtimes.get_or_init(|| runtimes::discover(&self.config.runtime_dirs))
     }
 
     fn is_ready(&self, resolved: &Resolved) -> bool {
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        resolved.runtime.as_ref().is_none_or(|runtime| ready.contains(&runtime.path))
+        resolved.runtime.as_ref().is_none_or(|runtime| ready.contains(runtime))
     }
 
     /// Compiles the bootstrap of an interpreter, once. Blocks.
@@ -358,11 +356,10 @@ impl Inner {
         match runtime.family {
             Family::Python => self.bootstraps.compile_python(runtime),
             Family::Java => drop(self.bootstraps.java_jar(self.runtimes())?),
-            // There is no bootstrap for it yet.
-            Family::Dotnet => return Err(Error::RuntimeUnsupported { identifier: resolved.identifier.clone() }),
+            Family::Dotnet => self.bootstraps.configure_dotnet(runtime)?,
             _ => {}
         }
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).insert(runtime.path.clone());
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).insert(runtime.clone());
         Ok(())
     }
 

@@ -16,11 +16,12 @@ pub(crate) const DOTNET_FRAMEWORK: &str = "shared/Microsoft.NETCore.App";
 /// The most interpreters that are looked at, per family.
 const RUNTIMES_MAX: usize = 64;
 
-/// All interpreters of the host, each version once, newest first within a family.
-pub(crate) fn discover() -> Vec<Runtime> {
+/// All interpreters in `dirs` and of the host, each version once, newest first within a family.
+pub(crate) fn discover(dirs: &[PathBuf]) -> Vec<Runtime> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let bins: Vec<PathBuf> = std::env::split_paths(&path).filter(|dir| !is_shims(dir)).collect();
+    let given = dirs.iter().flat_map(|dir| [dir.join("bin"), dir.clone()]);
+    let bins: Vec<PathBuf> = given.chain(std::env::split_paths(&path).filter(|dir| !is_shims(dir))).collect();
     let mut found = pythons(&bins, &home);
     found.extend(nodes(&bins, &home));
     found.extend(javas(&bins, &home));

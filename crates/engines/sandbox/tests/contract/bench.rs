@@ -53,6 +53,7 @@ impl Bench {
             Config::new(dir.path().join("state"), endpoint_port, Arc::new(move |stream, _| answer(stream)));
         config.isolation = isolation;
         config.launcher = Some(launcher());
+        config.runtime_dirs = vec![crate::dotnet::runtime_dir()];
         let sandbox = Sandbox::open(config).expect("the driver works on this host");
         Bench { sandbox, dir, lines: Arc::default(), next: AtomicU32::new(0) }
     }

@@ -6,6 +6,7 @@ mod bench;
 #[cfg(target_os = "linux")]
 mod boundary;
 mod custom;
+mod dotnet;
 mod image;
 mod java;
 mod life;
@@ -63,6 +64,14 @@ contract! {
         loads_gems_of_the_package_and_of_layers,
         logs_as_lambda_does,
         threads_left_behind_do_no_harm;
+    dotnet:
+        runs_every_style_of_handler,
+        needs_nothing_of_a_package_of_streams,
+        runs_executable_assemblies,
+        gives_the_context,
+        reports_errors_as_lambda_does,
+        reports_what_cannot_be_loaded,
+        logs_as_lambda_does;
     custom:
         serves_the_runtime_api,
         refuses_calls_out_of_turn,
@@ -157,6 +166,9 @@ fn unprivileged_users_have_the_same_contract() {
     let (suite, launcher) = (dir.path().join("suite"), dir.path().join("launcher"));
     std::fs::copy(std::env::current_exe().unwrap(), &suite).unwrap();
     std::fs::copy(bench::launcher(), &launcher).unwrap();
+    let dotnet = dir.path().join("dotnet");
+    let copied = Command::new("cp").arg("-r").arg(dotnet::runtime_dir()).arg(&dotnet).status().unwrap();
+    assert!(copied.success());
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&suite).args([
         "namespaces::",
@@ -166,6 +178,7 @@ fn unprivileged_users_have_the_same_contract() {
     ]);
     command
         .env("KOBEL_TEST_LAUNCHER", &launcher)
+        .env("KOBEL_TEST_DOTNET", &dotnet)
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .env("HOME", "/nonexistent");
     let output = command.env_remove("JAVA_HOME").env_remove("PYENV_ROOT").current_dir("/").output().unwrap();
