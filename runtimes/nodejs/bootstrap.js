@@ -4,26 +4,31 @@
 // `length: u32`, `kind: u8`, `header length: u32`, a JSON header, a body; numbers are big endian.
 'use strict';
 
-const fs = require('fs');
 const net = require('net');
-const path = require('path');
-const { pathToFileURL } = require('url');
-const util = require('util');
+
+const { load, Fault, STREAMING } = require('./loader.js');
+const { setRequestId, patchConsole, describe, logError } = require('./logs.js');
 
 const READY = 0x49, INIT_ERROR = 0x46, INVOKE = 0x56, RESPONSE = 0x52, ERROR = 0x45;
-// How `awslambda.streamifyResponse` marks a handler.
-const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const PREFIX_BYTES = 9;
 const RESPONSE_BYTES_MAX = 6291556;
-// A line break inside a message that is one log event.
-const MESSAGE_BREAK = '\x1e';
-const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+// The first major version for which Lambda has no callbacks any more.
+const NO_CALLBACKS_SINCE = 24;
+const NO_CALLBACKS =
+  'ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this ' +
+  'function to use a supported handler signature to use Node.js 24 or later. For more information see ' +
+  'https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.';
+const NEVER_SETTLED =
+  'The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly caused by a Promise that was never ' +
+  'settled. For more information, see https://nodejs.org/docs/latest/api/process.html#exit-codes';
+
+// The status of a process whose top-level await was never settled.
+const UNSETTLED_STATUS = 13;
 
 // Of the function: set by `main`.
-let jsonLogs = false;
-let levelMin = 0;
 let channel = null;
 let handler = null;
+let hasCallbacks = true;
 let ready = false;
 // The invocation that runs, or null.
 let current = null;
@@ -72,214 +77,59 @@ class Channel {
   }
 }
 
-// An error that AWS names in its own way.
-class Fault extends Error {
-  constructor(type, message) {
-    super(message);
-    this.name = type;
-  }
-}
-
-function writeEvent(text) {
-  const line = Buffer.from(text.replace(/\n/g, MESSAGE_BREAK) + '\n');
-  let at = 0;
-  while (at < line.length) {
-    try {
-      at += fs.writeSync(1, line, at);
-    } catch (error) {
-      if (error.code !== 'EAGAIN') return;
-    }
-  }
-}
-
-function log(level, values) {
-  if (LEVELS.indexOf(level) < levelMin) return;
-  const time = new Date().toISOString();
-  const requestId = current ? current.requestId : undefined;
-  if (!jsonLogs) {
-    writeEvent(`${time}\t${requestId}\t${level}\t${util.format(...values)}`);
-    return;
-  }
-  const entry = { timestamp: time, level, requestId };
-  const error = values.find((value) => value instanceof Error);
-  entry.message = values.length === 1 && typeof values[0] === 'object' && !error ? values[0] : util.format(...values);
-  if (error) {
-    entry.errorType = error.name;
-    entry.errorMessage = error.message;
-    entry.stackTrace = trace(error).slice(1);
-  }
-  writeEvent(JSON.stringify(entry));
-}
-
-function patchConsole() {
-  const levels = { log: 'INFO', info: 'INFO', debug: 'DEBUG', trace: 'TRACE', warn: 'WARN', error: 'ERROR', fatal: 'FATAL' };
-  for (const [name, level] of Object.entries(levels)) {
-    console[name] = (...values) => log(level, values);
-  }
-}
-
-function trace(error) {
-  return typeof error.stack === 'string' ? error.stack.split('\n') : [];
-}
-
-// The error object that the caller gets.
-function describe(error) {
-  if (error instanceof Error || (error && typeof error === 'object' && 'stack' in error && 'message' in error)) {
-    return { errorType: error.name || 'Error', errorMessage: error.message, trace: trace(error) };
-  }
-  return { errorType: typeof error, errorMessage: String(error), trace: [] };
-}
-
-// What the log shows of an error: also the members that the code added to it.
-function logged(error, described) {
-  const own = error instanceof Error ? Object.fromEntries(Object.entries(error).filter(([, value]) => typeof value !== 'function')) : {};
-  const { errorType, errorMessage, trace: stack } = described;
-  return { errorType, errorMessage, ...own, stack };
-}
-
-function logError(title, error, described) {
-  const level = 'ERROR';
-  if (jsonLogs) {
-    log(level, [error]);
-    return;
-  }
-  let text;
-  try {
-    text = JSON.stringify(logged(error, described));
-  } catch {
-    text = JSON.stringify(described);
-  }
-  log(level, [`${title} \t${text}`]);
-}
-
-function parseHandler(setting) {
-  if (setting.includes('..')) throw new Fault('Runtime.MalformedHandlerName', `'${setting}' is not a valid handler name. Use absolute paths when specifying root directories in handler names.`);
-  const file = path.basename(setting);
-  const folder = setting.slice(0, setting.length - file.length);
-  const match = /^([^.]*)\.(.*)$/.exec(file);
-  if (!match || !match[2]) throw new Fault('Runtime.MalformedHandlerName', 'Bad handler');
-  return { folder, module: match[1], exported: match[2].split('.') };
-}
-
-async function loadModule(root, folder, name) {
-  const base = path.resolve(root, folder, name);
-  for (const extension of ['', '.js', '.mjs', '.cjs']) {
-    const file = base + extension;
-    if (!fs.existsSync(file) || !fs.statSync(file).isFile()) continue;
-    if (extension === '.mjs' || (extension !== '.cjs' && isModulePackage(path.dirname(file)))) {
-      return import(pathToFileURL(file).href);
-    }
-    return requireOrImport(file);
-  }
-  try {
-    return require(require.resolve(name, { paths: [path.resolve(root, folder)] }));
-  } catch (error) {
-    if (error.code !== 'MODULE_NOT_FOUND') throw error;
-    throw new Fault('Runtime.ImportModuleError', `Error: Cannot find module '${name}'\nRequire stack:\n- ${__filename}`);
-  }
-}
-
-function requireOrImport(file) {
-  try {
-    return require(file);
-  } catch (error) {
-    // A module with top-level await can only be imported.
-    if (error.code === 'ERR_REQUIRE_ESM' || error.code === 'ERR_REQUIRE_ASYNC_MODULE') return import(pathToFileURL(file).href);
-    throw error;
-  }
-}
-
-// Whether the nearest package.json at or above `folder` says "type": "module".
-function isModulePackage(folder) {
-  for (let at = folder; ; at = path.dirname(at)) {
-    try {
-      return JSON.parse(fs.readFileSync(path.join(at, 'package.json'), 'utf8')).type === 'module';
-    } catch (error) {
-      if (error.code !== 'ENOENT') return false;
-    }
-    if (at === path.dirname(at)) return false;
-  }
-}
-
-async function loadHandler(setting) {
-  const { folder, module: name, exported } = parseHandler(setting);
-  let module;
-  try {
-    module = await loadModule(process.env.LAMBDA_TASK_ROOT, folder, name);
-  } catch (error) {
-    if (error instanceof SyntaxError) throw renamed('Runtime.UserCodeSyntaxError', error);
-    if (error && (error.code === 'MODULE_NOT_FOUND' || error.code === 'ERR_MODULE_NOT_FOUND')) {
-      throw renamed('Runtime.ImportModuleError', error);
-    }
-    throw error;
-  }
-  const find = (from) => exported.reduce((at, key) => (at === undefined || at === null ? undefined : at[key]), from);
-  const handler = find(module) ?? find(module.default);
-  if (handler === undefined) throw new Fault('Runtime.HandlerNotFound', `${setting} is undefined or not exported`);
-  if (typeof handler === 'function' && (handler[STREAMING] ?? 'response') !== 'response') {
-    throw new Fault('Runtime.MalformedStreamingHandler', 'Only response streaming is supported.');
-  }
-  if (typeof handler !== 'function') throw new Fault('Runtime.HandlerNotFound', `${setting} is not a function`);
-  return handler;
-}
-
-function renamed(type, error) {
-  const fault = new Fault(type, `${error.name}: ${error.message}`);
-  fault.stack = `${type}: ${error.name}: ${error.message}\n${trace(error).join('\n')}`;
-  return fault;
-}
-
 // One event under way. Its first answer counts.
 class Invocation {
   constructor(header) {
     this.requestId = header.requestId;
     this.streamBytesMax = header.streamBytesMax;
+    // The function has called back: other calls do nothing.
+    this.calledBack = false;
     this.answered = false;
     this.waitsForEmptyEventLoop = true;
     this.held = null;
-    this.context = this.makeContext(header);
   }
 
   makeContext(header) {
+    const callbacks = hasCallbacks && !handler[STREAMING] ? this.makeCallbacks() : {};
+    return Object.assign(callbacks, contextOf(header));
+  }
+
+  makeCallbacks() {
     const invocation = this;
-    const env = process.env;
-    const context = {
-      awsRequestId: header.requestId,
-      functionName: env.AWS_LAMBDA_FUNCTION_NAME,
-      functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
-      invokedFunctionArn: header.functionArn,
-      memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-      logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
-      logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
-      clientContext: header.clientContext ? JSON.parse(header.clientContext) : undefined,
-      identity: header.cognitoIdentity ? JSON.parse(header.cognitoIdentity) : undefined,
-      getRemainingTimeInMillis: () => Math.max(header.deadlineMs - Date.now(), 0),
-      done: (error, result) => this.callback(error, result),
-      fail: (error) => this.callback(error ?? new Error('handled')),
-      succeed: (result) => this.callback(null, result),
+    const once = (call) => (...values) => {
+      if (this.calledBack) return;
+      this.calledBack = true;
+      call(...values);
     };
-    Object.defineProperty(context, 'callbackWaitsForEmptyEventLoop', {
-      get: () => invocation.waitsForEmptyEventLoop,
-      set: (value) => { invocation.waitsForEmptyEventLoop = Boolean(value); },
-      enumerable: true,
-    });
-    return context;
+    this.callback = once((error, result) => this.call(error, result));
+    return {
+      get callbackWaitsForEmptyEventLoop() { return invocation.waitsForEmptyEventLoop; },
+      set callbackWaitsForEmptyEventLoop(value) { invocation.waitsForEmptyEventLoop = value; },
+      succeed: once((result) => this.succeed(result)),
+      fail: once((error) => this.fail(error ?? 'handled')),
+      done: once((error, result) => (error === undefined || error === null ? this.succeed(result) : this.fail(error))),
+    };
   }
 
   // The callback style: the answer waits until nothing is left to do, if the handler wants so.
-  callback(error, result) {
-    if (this.held || this.answered) return;
-    const finish = () => (error === undefined || error === null ? this.succeed(result) : this.fail(error));
-    if (this.waitsForEmptyEventLoop && (error === undefined || error === null)) {
-      this.held = finish;
-    } else {
-      finish();
-    }
+  call(error, result) {
+    if (error !== undefined && error !== null) this.fail(error);
+    else if (this.waitsForEmptyEventLoop) this.held = { result };
+    else this.succeed(result);
   }
 
-  // Nothing is left to do: a held answer goes out; a handler that never answered gave null.
+  // The promise of an asynchronous handler, which does not wait for other work.
+  settle(promise) {
+    promise.then(
+      (result) => this.calledBack || this.succeed(result),
+      (error) => this.calledBack || this.fail(error ?? 'handled'),
+    );
+  }
+
+  // Nothing is left to do: a held answer goes out. A handler that never answered gave null, unless it promised something.
   loopIsEmpty() {
-    if (this.held) this.held();
+    if (this.held) this.succeed(this.held.result);
+    else if (handler.constructor?.name === 'AsyncFunction') this.fail(new Fault('Runtime.NodeJsExit', NEVER_SETTLED));
     else this.succeed(null);
   }
 
@@ -288,8 +138,8 @@ class Invocation {
     let body;
     try {
       body = Buffer.from(JSON.stringify(result === undefined ? null : result) ?? 'null');
-    } catch (error) {
-      this.fail(new Fault('Runtime.MarshalError', `Unable to stringify response body: ${error.message}`));
+    } catch {
+      this.fail(new Error('Unable to stringify response body'));
       return;
     }
     this.end();
@@ -300,9 +150,9 @@ class Invocation {
 
   fail(error) {
     if (this.answered) return;
-    const described = describe(error);
-    logError('Invoke Error', error, described);
+    logError('Invoke Error', error);
     this.end();
+    const described = describe(error);
     channel.send(ERROR, { requestId: this.requestId, errorType: described.errorType }, Buffer.from(JSON.stringify(described)));
   }
 
@@ -319,43 +169,61 @@ class Invocation {
   }
 }
 
-function invoke(header, body) {
-  const invocation = new Invocation(header);
-  current = invocation;
-  // Only the function's own work keeps the event loop alive now.
-  channel.socket.unref();
-  if (header.traceId) process.env._X_AMZN_TRACE_ID = header.traceId;
-  else delete process.env._X_AMZN_TRACE_ID;
-  let event;
-  try {
-    event = JSON.parse(body.toString('utf8'));
-  } catch (error) {
-    invocation.fail(error);
-    return;
-  }
-  run(invocation, event);
+// The members of a context, but for those of callbacks.
+function contextOf(header) {
+  const env = process.env;
+  return {
+    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+    clientContext: parsed(header.clientContext, 'ClientContext'),
+    identity: parsed(header.cognitoIdentity, 'CognitoIdentity'),
+    invokedFunctionArn: header.functionArn,
+    awsRequestId: header.requestId,
+    tenantId: undefined,
+    getRemainingTimeInMillis: () => header.deadlineMs - Date.now(),
+  };
 }
 
-function run(invocation, event) {
-  if (handler[STREAMING]) {
-    require('./streaming.js').run(handler, event, invocation, channel);
-    return;
-  }
-  let result;
+function parsed(text, name) {
+  if (!text) return undefined;
   try {
-    result = handler(event, invocation.context, (error, value) => invocation.callback(error, value));
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`Cannot parse ${name} as json: ${error}`);
+  }
+}
+
+function invoke(header, body) {
+  setRequestId(header.requestId);
+  if (header.traceId) process.env._X_AMZN_TRACE_ID = header.traceId;
+  else delete process.env._X_AMZN_TRACE_ID;
+  // Only the function's own work keeps the event loop alive now.
+  channel.socket.unref();
+  const invocation = new Invocation(header);
+  current = invocation;
+  try {
+    run(invocation, JSON.parse(body.toString('utf8')), invocation.makeContext(header));
   } catch (error) {
     invocation.fail(error);
+  }
+}
+
+function run(invocation, event, context) {
+  if (handler[STREAMING]) {
+    require('./streaming.js').run(handler, event, invocation, context, channel);
     return;
   }
-  if (result && typeof result.then === 'function') {
-    result.then((value) => invocation.succeed(value), (error) => invocation.fail(error));
-  }
+  const result = handler(event, context, invocation.callback);
+  if (result && typeof result.then === 'function') invocation.settle(result);
 }
 
 // An error that nobody caught ends the process, after it was reported.
-function die(title, error, described, status) {
-  logError(title, error, described);
+function die(title, error, status) {
+  logError(title, error);
+  const described = describe(error);
   const body = Buffer.from(JSON.stringify(described));
   if (!ready) {
     channel.sendLast(INIT_ERROR, { errorType: described.errorType }, body, status);
@@ -363,40 +231,56 @@ function die(title, error, described, status) {
     current.answered = true;
     channel.sendLast(ERROR, { requestId: current.requestId, errorType: described.errorType, fatal: true }, body, status);
   } else {
-    process.reallyExit(status);
+    // What was answered may still be on its way.
+    channel.socket.write('', () => process.reallyExit(status));
   }
+}
+
+function rejected(reason, promise) {
+  const fault = new Fault('Runtime.UnhandledPromiseRejection', String(reason));
+  die('Unhandled Promise Rejection', Object.assign(fault, { reason, promise }), 128);
 }
 
 // Becomes the runtime of the function that `process.env` describes, and serves it over `descriptor`.
 function main(descriptor) {
-  jsonLogs = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
-  levelMin = Math.max(0, LEVELS.indexOf((process.env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase()));
+  const { env } = process;
   channel = new Channel(descriptor);
-  delete process.env._KOBEL_CHANNEL;
-  delete process.env.KOBEL_OPT;
-  patchConsole();
-  // Most functions never ask for it.
-  Object.defineProperty(globalThis, 'awslambda', { configurable: true, get: () => require('./streaming.js').awslambda });
-  process.on('uncaughtException', (error) => die('Uncaught Exception', error, describe(error), 129));
+  delete env._KOBEL_CHANNEL;
+  delete env.KOBEL_OPT;
+  hasCallbacks = !(Number(/nodejs(\d+)/.exec(env.AWS_EXECUTION_ENV)?.[1]) >= NO_CALLBACKS_SINCE);
+  patchConsole(env.AWS_LAMBDA_LOG_FORMAT, env.AWS_LAMBDA_LOG_LEVEL);
+  if (!['1', 'true'].includes(env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) offerStreaming();
+  process.on('uncaughtException', (error) => die('Uncaught Exception', error, 129));
   process.on('unhandledRejection', rejected);
   process.on('beforeExit', () => {
+    // A module that waits for what never comes ends as Node.js ends it.
+    if (!ready) process.reallyExit(UNSETTLED_STATUS);
     if (current && !current.answered) current.loopIsEmpty();
   });
-  loadHandler(process.env._HANDLER).then(
-    (loaded) => {
-      handler = loaded;
-      ready = true;
-      channel.send(READY, {});
-    },
-    (error) => die('Uncaught Exception', error, describe(error), 1),
-  );
+  channel.socket.unref();
+  // Not at once: a promise that was rejected meanwhile and that nobody caught fails the init.
+  load(env.LAMBDA_TASK_ROOT, env._HANDLER)
+    .then((loaded) => setImmediate(start, checked(loaded)))
+    .catch((error) => die('Uncaught Exception', error, 129));
 }
 
-function rejected(reason) {
-  const message = reason instanceof Error ? `${reason.name}: ${reason.message}` : String(reason);
-  const fault = new Fault('Runtime.UnhandledPromiseRejection', message);
-  const described = { errorType: fault.name, errorMessage: message, reason: describe(reason), promise: {}, trace: trace(fault) };
-  die('Unhandled Promise Rejection', fault, described, 128);
+// Most functions never ask for it.
+function offerStreaming() {
+  Object.defineProperty(globalThis, 'awslambda', { configurable: true, get: () => require('./streaming.js').awslambda });
+}
+
+function checked(loaded) {
+  if (!hasCallbacks && loaded.length >= 3 && !loaded[STREAMING]) {
+    throw new Fault('Runtime.CallbackHandlerDeprecated', NO_CALLBACKS);
+  }
+  return loaded;
+}
+
+function start(loaded) {
+  handler = loaded;
+  ready = true;
+  channel.socket.ref();
+  channel.send(READY, {});
 }
 
 if (process.env._KOBEL_CHANNEL) main(Number(process.env._KOBEL_CHANNEL));

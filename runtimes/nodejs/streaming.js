@@ -3,20 +3,14 @@
 
 const { Writable, finished } = require('stream');
 
+const { Fault, STREAMING } = require('./loader.js');
+
 const STREAM = 0x53, CHUNK = 0x43;
-const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
 const HTTP_CONTENT_TYPE = 'application/vnd.awslambda.http-integration-response';
 // What ends the prelude of an HTTP response.
 const PRELUDE_END = Buffer.alloc(8);
 const CHUNK_BYTES_MAX = 256 * 1024;
-
-class Fault extends Error {
-  constructor(type, message) {
-    super(message);
-    this.name = type;
-  }
-}
 
 // What a handler writes to. The socket holds it back: a write is done when the host has room for it.
 class ResponseStream extends Writable {
@@ -93,7 +87,7 @@ class HttpResponseStream {
 }
 
 // The invocation ends when the handler's promise is fulfilled and the stream has ended.
-function run(handler, event, invocation, channel) {
+function run(handler, event, invocation, context, channel) {
   const stream = new ResponseStream(channel, invocation, handler[HIGH_WATER_MARK]);
   const fail = (error) => {
     invocation.fail(error);
@@ -103,7 +97,7 @@ function run(handler, event, invocation, channel) {
   invocation.loopIsEmpty = () => fail(new Fault('Runtime.InvalidStreamingOperation', 'Response stream is not finished.'));
   let result;
   try {
-    result = handler(event, stream, invocation.context);
+    result = handler(event, stream, context);
   } catch (error) {
     fail(error);
     return;

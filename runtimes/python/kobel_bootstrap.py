@@ -16,6 +16,8 @@ READY, INIT_ERROR, INVOKE, RESPONSE, ERROR = b"I", b"F", b"V", b"R", b"E"
 SPECIALISE, TEMPLATE = b"P", b"T"
 RESPONSE_BYTES_MAX = 6291556
 OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
+# Lambda indents what follows the first line of an error in its log with these (U+00A0).
+NO_BREAK_SPACE = "\xa0"
 # What the log needs to know of the present: shared with `kobel_logging`.
 STATE = {"request_id": None}
 # A line break inside a message that is one log event.
@@ -70,7 +72,18 @@ class Fault(Exception):
         self.stack = list(stack)
 
 
-class CognitoIdentity:
+class Described:
+    """Shows its fields as Lambda's objects do."""
+
+    __slots__ = []
+
+    def __repr__(self):
+        names = self.__slots__ or [name for name in vars(self) if not name.startswith("_")]
+        fields = ("%s=%s" % (name, getattr(self, name)) for name in names)
+        return "%s([%s])" % (type(self).__name__, ",".join(fields))
+
+
+class CognitoIdentity(Described):
     __slots__ = ["cognito_identity_id", "cognito_identity_pool_id"]
 
     def __init__(self, values):
@@ -78,7 +91,7 @@ class CognitoIdentity:
         self.cognito_identity_pool_id = values.get("cognitoIdentityPoolId")
 
 
-class Client:
+class Client(Described):
     __slots__ = ["installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name"]
 
     def __init__(self, values):
@@ -86,7 +99,7 @@ class Client:
             setattr(self, name, values.get(name))
 
 
-class ClientContext:
+class ClientContext(Described):
     __slots__ = ["custom", "env", "client"]
 
     def __init__(self, values):
@@ -95,8 +108,10 @@ class ClientContext:
         self.client = Client(values["client"]) if values.get("client") is not None else None
 
 
-class LambdaContext:
+class LambdaContext(Described):
     def __init__(self, header):
+        client = parse_header(header, "clientContext", "Client Context")
+        identity = parse_header(header, "cognitoIdentity", "Cognito Identity")
         self.aws_request_id = header["requestId"]
         self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
         self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
@@ -104,10 +119,9 @@ class LambdaContext:
         self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
         self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
         self.invoked_function_arn = header["functionArn"]
+        self.client_context = ClientContext(client) if client is not None else None
+        self.identity = CognitoIdentity(identity or {})
         self.tenant_id = None
-        client = header.get("clientContext")
-        self.client_context = ClientContext(json.loads(client)) if client else None
-        self.identity = CognitoIdentity(json.loads(header.get("cognitoIdentity") or "{}"))
         self._epoch_deadline_time_in_ms = header["deadlineMs"]
 
     def get_remaining_time_in_millis(self):
@@ -116,9 +130,14 @@ class LambdaContext:
     def log(self, message):
         write_message(str(message))
 
-    def __repr__(self):
-        fields = ",".join("%s=%s" % item for item in vars(self).items() if not item[0].startswith("_"))
-        return "LambdaContext([%s])" % fields
+
+def parse_header(header, member, name):
+    if not header.get(member):
+        return None
+    try:
+        return json.loads(header[member])
+    except ValueError as error:
+        raise Fault("Runtime.LambdaContextUnmarshalError", "Unable to parse %s JSON: %s" % (name, error))
 
 
 def write_message(text):
@@ -190,7 +209,7 @@ def load_handler(name):
     except ImportError as error:
         raise Fault("Runtime.ImportModuleError", "Unable to import module '%s': %s" % (module_name, error), [])
     except SyntaxError as error:
-        line = '  File "%s" Line %s\n    %s\n' % (error.filename, error.lineno, (error.text or "").rstrip("\n"))
+        line = '  File "%s" Line %s\n    %s' % (error.filename, error.lineno, error.text)
         raise Fault("Runtime.UserCodeSyntaxError", "Syntax error in module '%s': %s" % (module_name, error), [line])
     handler = module
     try:
@@ -202,20 +221,16 @@ def load_handler(name):
 
 
 def describe(error, request_id):
-    """The error object, with the frames of the user's code alone."""
+    """The error object, without the frames of this bootstrap."""
     if isinstance(error, Fault):
         return make_error(str(error), error.error_type, error.stack, request_id)
     import traceback
 
-    frames = traceback.extract_tb(error.__traceback__)
-    while frames and is_own_frame(frames[0].filename):
+    # Of a frame Lambda shows no columns, which tuples do not have.
+    frames = [(at.filename, at.lineno, at.name, at.line) for at in traceback.extract_tb(error.__traceback__)]
+    while frames and frames[0][0].startswith(OWN_FOLDER):
         frames = frames[1:]
     return make_error(str(error), type(error).__name__, traceback.format_list(frames), request_id)
-
-
-def is_own_frame(filename):
-    own = filename.startswith(OWN_FOLDER) or filename == importlib.__file__
-    return own or filename.startswith("<frozen importlib")
 
 
 def make_error(message, error_type, stack, request_id):
@@ -224,26 +239,75 @@ def make_error(message, error_type, stack, request_id):
 
 def log_error(error):
     """One event, in the format of the function's logs."""
-    if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
-        entry = {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "log_level": "ERROR"}
+    if os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON":
+        entry = {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "level": "ERROR"}
         entry.update(error)
-        write_message(json.dumps(entry, ensure_ascii=False))
+        write_message(to_json(entry))
         return
-    text = "[ERROR] %s: %s" % (error["errorType"], error["errorMessage"])
-    if error["stackTrace"]:
-        text += "\nTraceback (most recent call last):\n" + "".join(error["stackTrace"]).rstrip("\n")
-    write_message(text)
-
-
-class Encoder(json.JSONEncoder):
-    def default(self, item):
-        if type(item).__name__ == "Decimal":
-            return float(item)
-        return super().default(item)
+    text = "[ERROR] " + ": ".join(part for part in (error["errorType"], error["errorMessage"]) if part)
+    lines = [text, "Traceback (most recent call last):"]
+    for line in (line for element in error["stackTrace"] for line in element.splitlines()):
+        content = line.lstrip(" ")
+        lines.append(NO_BREAK_SPACE * (len(line) - len(content)) + content)
+    write_message("\n".join(lines))
 
 
 def to_json(value):
-    return json.dumps(value, cls=Encoder, ensure_ascii=False).encode()
+    """JSON as Lambda writes it: before Python 3.12 in ASCII, decimals as they are, named tuples as objects."""
+    minor = os.environ.get("AWS_EXECUTION_ENV", "").partition("python3.")[2]
+    decimals = {}
+    try:
+        value = plain(value, decimals)
+    except RecursionError:
+        # A value that contains itself: the encoder says so.
+        pass
+    text = json.dumps(value, ensure_ascii=minor.isdigit() and int(minor) < 12)
+    for mark, digits in decimals.items():
+        text = text.replace('"%s"' % mark, digits)
+    return text
+
+
+def plain(value, decimals):
+    """`value` in types that `json` knows; in place of a decimal a mark that nobody can have meant."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if isinstance(value, tuple) and callable(getattr(value, "_asdict", None)):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {plain_key(key): plain(item, decimals) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, decimals) for item in value]
+    # Who has a decimal has imported its module.
+    if "decimal" in sys.modules and isinstance(value, sys.modules["decimal"].Decimal):
+        if value.is_nan():
+            return float("nan")
+        mark = os.urandom(16).hex()
+        decimals[mark] = str(value)
+        return mark
+    return value
+
+
+def plain_key(key):
+    return key.decode("utf-8") if isinstance(key, bytes) else key
+
+
+def marshal(result):
+    """The response; bytes are one already."""
+    if isinstance(result, bytes):
+        return result
+    try:
+        return to_json(result)
+    except Exception as error:
+        raise Fault("Runtime.MarshalError", "Unable to marshal response: %s" % error)
+
+
+def unmarshal(body):
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except ValueError as error:
+        raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error)
 
 
 def serve(channel, handler, header, body):
@@ -254,31 +318,21 @@ def serve(channel, handler, header, body):
     else:
         os.environ.pop("_X_AMZN_TRACE_ID", None)
     try:
-        try:
-            event = json.loads(body.decode("utf-8"))
-        except ValueError as error:
-            raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error)
-        try:
-            context = LambdaContext(header)
-        except ValueError as error:
-            raise Fault("Runtime.LambdaContextUnmarshalError", "Unable to parse Cognito Identity or Client Context: %s" % error)
-        result = handler(event, context)
-        try:
-            response = to_json(result)
-        except Exception as error:
-            raise Fault("Runtime.MarshalError", "Unable to marshal response: %s" % error)
-        if len(response) > RESPONSE_BYTES_MAX:
-            flush()
-            channel.send(ERROR, {"requestId": request_id, "errorType": "Function.ResponseSizeTooLarge"})
-            return
+        context = LambdaContext(header)
+        response = marshal(handler(unmarshal(body), context))
     except Exception as error:
         described = describe(error, request_id)
         log_error(described)
         flush()
-        channel.send(ERROR, {"requestId": request_id, "errorType": described["errorType"]}, json.dumps(described).encode())
+        channel.send(ERROR, {"requestId": request_id, "errorType": described["errorType"]}, to_json(described).encode())
         return
     flush()
-    channel.send(RESPONSE, {"requestId": request_id}, response)
+    # A lone surrogate ends the process here, as on Lambda.
+    response = response if isinstance(response, bytes) else response.encode("utf-8")
+    if len(response) > RESPONSE_BYTES_MAX:
+        channel.send(ERROR, {"requestId": request_id, "errorType": "Function.ResponseSizeTooLarge"})
+    else:
+        channel.send(RESPONSE, {"requestId": request_id}, response)
 
 
 def flush():
@@ -323,7 +377,7 @@ def fail_init(channel, error, status):
     described = describe(error, "")
     log_error(described)
     flush()
-    channel.send(INIT_ERROR, {"errorType": described["errorType"]}, json.dumps(described).encode())
+    channel.send(INIT_ERROR, {"errorType": described["errorType"]}, to_json(described).encode())
     sys.exit(status)
 
 

@@ -4,8 +4,13 @@ import json
 import logging
 import os
 import time
+import traceback
 
-LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
+# What Lambda leaves out of a JSON entry: standard members, but for those that later versions of Python have added.
+STANDARD = set(
+    "name msg args levelname levelno pathname filename module exc_info exc_text stack_info lineno funcName created msecs "
+    "relativeCreated thread threadName processName process aws_request_id tenant_id".split()
+)
 
 
 class RequestIdFilter(logging.Filter):
@@ -19,60 +24,51 @@ class RequestIdFilter(logging.Filter):
 
 
 class LogHandler(logging.Handler):
-    """Writes each record as one log event."""
+    """Writes each record as one log event. What fails in it fails in the function, as on Lambda."""
 
     def __init__(self, write_message):
         super().__init__()
         self._write_message = write_message
 
     def emit(self, record):
-        try:
-            self._write_message(self.format(record).rstrip("\n"))
-        except Exception:
-            self.handleError(record)
+        self._write_message(self.format(record))
 
 
 class JsonFormatter(logging.Formatter):
-    _own = set(vars(logging.makeLogRecord({}))) | {"aws_request_id", "message", "asctime", "color_message"}
-
     def format(self, record):
+        # The next lower of the levels that Lambda knows.
+        record.levelno = min(50, max(0, record.levelno)) // 10 * 10
+        record.levelname = logging.getLevelName(record.levelno)
+        error_type, error, frames = record.exc_info or (None, None, None)
         entry = {
             "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
             "level": record.levelname,
-            "message": record.getMessage(),
+            "message": record.msg if isinstance(record.msg, dict) and not record.args else record.getMessage(),
             "logger": record.name,
+            "stackTrace": traceback.format_tb(frames) if record.exc_info else None,
+            "errorType": error_type and error_type.__name__,
+            "errorMessage": str(error) if record.exc_info else None,
+            "requestId": getattr(record, "aws_request_id", None),
+            "location": "%s:%s:%s" % (record.pathname, record.funcName, record.lineno) if record.exc_info else None,
         }
-        if record.exc_info and record.exc_info[0]:
-            self._add_error(entry, record)
-        for name, value in vars(record).items():
-            if name not in self._own:
-                entry[name] = value
-        if getattr(record, "aws_request_id", ""):
-            entry["requestId"] = record.aws_request_id
-        return json.dumps(entry, ensure_ascii=False, default=str)
-
-    @staticmethod
-    def _add_error(entry, record):
-        import traceback
-
-        entry["stackTrace"] = traceback.format_tb(record.exc_info[2])
-        entry["errorType"] = record.exc_info[0].__name__
-        entry["errorMessage"] = str(record.exc_info[1])
-        entry["location"] = "%s:%s:%s" % (record.pathname, record.funcName, record.lineno)
+        own = {name: value for name, value in vars(record).items() if name not in STANDARD and name not in entry}
+        entry.update(own)
+        return json.dumps({name: value for name, value in entry.items() if value is not None}, ensure_ascii=False, default=str)
 
 
 def set_up(state, write_message):
     """Gives the root logger its handler, and the function's configured level."""
+    logging.Formatter.converter = time.gmtime
     handler = LogHandler(write_message)
-    if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
+    if os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON":
         handler.setFormatter(JsonFormatter())
     else:
         pattern = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
-        formatter = logging.Formatter(pattern, "%Y-%m-%dT%H:%M:%S")
-        formatter.converter = time.gmtime
-        handler.setFormatter(formatter)
+        handler.setFormatter(logging.Formatter(pattern, "%Y-%m-%dT%H:%M:%S"))
     handler.addFilter(RequestIdFilter(state))
     logging.root.addHandler(handler)
-    level = LEVELS.get(os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper())
-    if level is not None:
+    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
+    # Lambda has a level that Python does not know.
+    level = "DEBUG" if level == "TRACE" else level
+    if isinstance(logging.getLevelName(level), int):
         logging.root.setLevel(level)

@@ -22,6 +22,8 @@ macro_rules! bundled {
 /// Bootstraps that run as they are.
 const SCRIPTS: &[(&str, &str)] = bundled![
     "nodejs/bootstrap.js",
+    "nodejs/loader.js",
+    "nodejs/logs.js",
     "nodejs/stem.js",
     "nodejs/streaming.js",
     "python/bootstrap.py",

@@ -17,6 +17,9 @@ use crate::registry::Version;
 const CREDENTIALS_HOLD: Duration = Duration::from_secs(36 * 3_600);
 const ID_ALPHABET: &[u8] = b"0123456789abcdef";
 const ID_LENGTH: usize = 32;
+/// Where Lambda says that the X-Ray daemon is.
+const XRAY_DAEMON: &str = "169.254.100.1";
+const XRAY_DAEMON_PORT: &str = "2000";
 
 /// What a new environment is made with.
 pub(super) struct Specification {
@@ -113,6 +116,10 @@ fn own_variables(inner: &Inner, version: &Version, stream: &StreamSpec) -> BTree
         ("AWS_DEFAULT_REGION", region),
         ("AWS_ENDPOINT_URL", inner.config.endpoint.clone()),
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned()),
+        // Nobody listens there, as on AWS where a function is not traced: libraries only look for the names.
+        ("AWS_XRAY_DAEMON_ADDRESS", format!("{XRAY_DAEMON}:{XRAY_DAEMON_PORT}")),
+        ("_AWS_XRAY_DAEMON_ADDRESS", XRAY_DAEMON.to_owned()),
+        ("_AWS_XRAY_DAEMON_PORT", XRAY_DAEMON_PORT.to_owned()),
     ]);
     if version.logging.is_json() {
         variables.insert("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned());
