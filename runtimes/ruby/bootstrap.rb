@@ -16,6 +16,8 @@ module Kobel
   INVOKE = 'V'
   RESPONSE = 'R'
   ERROR = 'E'
+  SPECIALISE = 'P'
+  TEMPLATE = 'T'
   RESPONSE_BYTES_MAX = 6_291_556
   STACK_FRAMES_MAX = 100
   OWN_FOLDER = __dir__
@@ -183,10 +185,27 @@ module Kobel
     end
   end
 
+  # The whole life of a runtime that was started for one function.
   def self.main
+    run(Channel.new(Integer(ENV.delete('_KOBEL_CHANNEL'))))
+  end
+
+  # The life of a runtime that was forked from a stem: first it is told which function it serves.
+  def self.specialise(descriptor)
+    channel = Channel.new(descriptor)
+    kind, header, body = channel.receive
+    exit!(1) unless kind == SPECIALISE
+    if header['template']
+      channel.send(TEMPLATE, { reason: 'Ruby functions are not forked after their init' })
+      exit!(1)
+    end
+    ENV.replace(JSON.parse(body))
+    run(channel)
+  end
+
+  def self.run(channel)
     $stdout.sync = true
     $stderr.sync = true
-    channel = Channel.new(Integer(ENV.delete('_KOBEL_CHANNEL')))
     ENV.delete('KOBEL_OPT')
     Object.prepend(Puts)
     $LOAD_PATH.unshift(ENV['LAMBDA_TASK_ROOT'])
@@ -245,4 +264,4 @@ class LambdaHandler
   end
 end
 
-Kobel.main
+Kobel.main if $PROGRAM_NAME == __FILE__

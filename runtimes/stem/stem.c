@@ -1,6 +1,6 @@
 /* The stem: a booted interpreter without user code, which is forked into prepared sandboxes.
  *
- * The interpreter loads this library (Python by ctypes, Node.js as an addon) and calls
+ * The interpreter loads this library (Python by ctypes, Node.js as an addon, Ruby as an extension) and calls
  * `kobel_stem_serve`, which waits for the launcher's orders. For each one it forks into the sandbox's
  * process namespace, as a child of the launcher. The child enters the sandbox's other namespaces, gives
  * up every privilege, loads the system call filter and returns to the interpreter, which then becomes one
@@ -35,6 +35,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "stem.h"
 
 #define FILTER_MAX 1024
 #define DESCRIPTORS_MAX 16
@@ -245,19 +247,36 @@ static int begin(int control)
     return answer(control, 0, 0);
 }
 
-/* Serves the launcher. Returns in each child with its channel's descriptor, in the stem itself with -1 when
- * the launcher is gone. */
-__attribute__((visibility("default"))) int kobel_stem_serve(int control)
+/* The child that is to be born, and what comes of it in itself. */
+static struct {
+    const struct received *received;
+    int control;
+    int channel;
+} birth;
+
+int64_t kobel_bear(void)
+{
+    int64_t pid = fork_sibling(birth.received);
+    if (pid == 0)
+        birth.channel = become_runtime(birth.control, birth.received);
+    return pid;
+}
+
+int64_t (*kobel_fork)(void) = kobel_bear;
+
+EXPORTED int kobel_stem_serve(int control)
 {
     if (!begin(control))
         return -1;
     struct received received;
+    birth.received = &received;
+    birth.control = control;
     while (receive(control, &received, 3)) {
         /* Only for its children. There is no way back for a stem without privileges, and no need: each order
          * leads elsewhere. */
-        int64_t pid = setns(received.descriptors[0], CLONE_NEWPID) < 0 ? -errno : fork_sibling(&received);
+        int64_t pid = setns(received.descriptors[0], CLONE_NEWPID) < 0 ? -errno : kobel_fork();
         if (pid == 0)
-            return become_runtime(control, &received);
+            return birth.channel;
         close_all(&received);
         if (!answer(control, received.order.serial, pid))
             return -1;
@@ -305,7 +324,7 @@ static const char *enter_from_template(const struct received *received, int chan
 
 /* Serves the launcher, after `kobel_stem_serve` made this process a template. Returns in each child with 0, in the
  * template itself with -1 when the launcher is gone. A child's channel has the number `channel`. */
-__attribute__((visibility("default"))) int kobel_template_serve(int channel)
+EXPORTED int kobel_template_serve(int channel)
 {
     struct received received;
     if (set_capabilities(POWER, POWER) < 0)
@@ -334,7 +353,7 @@ __attribute__((visibility("default"))) int kobel_template_serve(int channel)
 }
 
 /* In a child of a template: a descriptor of the template's /tmp. */
-__attribute__((visibility("default"))) int kobel_template_tmp(void)
+EXPORTED int kobel_template_tmp(void)
 {
     return template_tmp;
 }
@@ -347,7 +366,6 @@ typedef struct napi_callback_info__ *napi_callback_info;
 typedef napi_value (*napi_callback)(napi_env, napi_callback_info);
 struct uv_loop_s;
 
-#define OPTIONAL __attribute__((weak))
 extern int napi_create_function(napi_env, const char *, size_t, napi_callback, void *, napi_value *) OPTIONAL;
 extern int napi_set_named_property(napi_env, napi_value, const char *, napi_value) OPTIONAL;
 extern int napi_get_cb_info(napi_env, napi_callback_info, size_t *, napi_value *, napi_value *, void **) OPTIONAL;
@@ -405,7 +423,7 @@ static napi_value node_exit(napi_env env, napi_callback_info info)
     return NULL;
 }
 
-__attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports)
+EXPORTED napi_value napi_register_module_v1(napi_env env, napi_value exports)
 {
     napi_value function;
     napi_create_function(env, "serve", 5, node_serve, NULL, &function);

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const STEM: &str = "../../../runtimes/stem/stem.c";
+const STEM: &str = "../../../runtimes/stem";
 const DOTNET: &str = "../../../runtimes/dotnet";
 /// Mono's C# compiler: what it makes runs on every .NET, which still knows the names of its core library.
 const CSHARP_COMPILER: &str = "mcs";
@@ -38,7 +38,7 @@ fn compile_dotnet(output: &Path) {
     command.arg(folder.join("reference/AmazonLambdaCore.cs"));
     run(command);
     let mut command = csharp("exe", &assembly);
-    command.arg(format!("-r:{}", reference.display())).args(sources(folder));
+    command.arg(format!("-r:{}", reference.display())).args(sources(folder, "cs"));
     run(command);
 }
 
@@ -51,12 +51,12 @@ fn csharp(target: &str, output: &Path) -> Command {
     command
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+fn sources(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let entries =
         std::fs::read_dir(folder).unwrap_or_else(|error| panic!("failed to read {}: {error}", folder.display()));
     let files = entries.map(|entry| entry.expect("the folder can be read").path());
     let mut files: Vec<PathBuf> =
-        files.filter(|file| file.extension().is_some_and(|extension| extension == "cs")).collect();
+        files.filter(|file| file.extension().is_some_and(|extension| extension == ending)).collect();
     files.sort();
     files
 }
@@ -70,6 +70,6 @@ fn compile_stem(output: &Path) {
     let compiler = cc::Build::new().get_compiler();
     let mut command: Command = compiler.to_command();
     command.args(["-std=gnu11", "-Wall", "-Wextra", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-s"]);
-    command.arg(STEM).arg("-o").arg(output);
+    command.args(sources(Path::new(STEM), "c")).arg("-o").arg(output);
     run(command);
 }

@@ -35,6 +35,7 @@ const SCRIPTS: &[(&str, &str)] = bundled![
     "ruby/bootstrap.rb",
     "ruby/kobel_logger.rb",
     "ruby/kobel_require.rb",
+    "ruby/stem.rb",
 ];
 
 /// What interpreters load to be forked into sandboxes, compiled by `build.rs`.

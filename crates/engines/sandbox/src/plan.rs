@@ -120,6 +120,10 @@ pub(crate) fn stem(spec: &EnvironmentSpec, resolved: &Resolved, runtime: &Runtim
     }
     let mut variables = BTreeMap::new();
     describe_interpreter(&mut variables, resolved, layout);
+    if runtime.family == Family::Ruby {
+        // Its own fork comes to that of the library, which bears children into sandboxes.
+        variables.insert("LD_PRELOAD".to_owned(), text(&layout.runtime_dir.join("stem/stem.so")));
+    }
     Command {
         arguments,
         variables,
@@ -161,8 +165,14 @@ fn interpreter(spec: &EnvironmentSpec, runtime: &Runtime, layout: &Layout, scrip
             arguments
         }
         Family::Ruby => {
-            // RubyGems takes most of a start: the bootstrap loads it when it is needed.
-            vec![program, "--disable-gems".to_owned(), text(&layout.runtime_dir.join("ruby/bootstrap.rb"))]
+            // RubyGems takes most of a start: the bootstrap loads it when it is needed. Files are UTF-8 although the
+            // host may lack the locale that `LANG` names.
+            let flags = ["--disable-gems", "-EUTF-8"].map(str::to_owned);
+            [program]
+                .into_iter()
+                .chain(flags)
+                .chain([text(&layout.runtime_dir.join(format!("ruby/{script}.rb")))])
+                .collect()
         }
         Family::Dotnet => dotnet::arguments(program, spec, runtime, layout),
         Family::Provided => vec![program],

@@ -14,9 +14,10 @@ const PYTHON_MINOR_MIN: u32 = 7;
 /// collect beside the program, which only matters with more.
 const ONE_CPU_MEMORY_MB: u32 = 1769;
 /// Variables, by the start of their names, that interpreters and their libraries read when they boot.
-const BOOT_VARIABLES: [&str; 12] = [
+const BOOT_VARIABLES: [&str; 13] = [
     "PYTHON",
     "NODE_",
+    "RUBY",
     "UV_",
     "LD_",
     "LC_",
@@ -51,9 +52,9 @@ fn is_forkable(runtime: &Runtime, memory_mb: u32) -> Result<(), &'static str> {
         Family::Nodejs if memory_mb > ONE_CPU_MEMORY_MB => {
             Err("more than 1769 MB, for which Node.js needs its threads")
         }
-        Family::Python | Family::Nodejs => Ok(()),
+        Family::Python | Family::Nodejs | Family::Ruby => Ok(()),
         Family::Java => Err("a JVM's threads cannot be forked"),
-        Family::Ruby | Family::Dotnet | Family::Provided => Err("there is no stem for this runtime"),
+        Family::Dotnet | Family::Provided => Err("there is no stem for this runtime"),
     }
 }
 

@@ -85,7 +85,7 @@ fn runs_the_bootstrap_of_the_package_without_an_execution_environment_name() {
 fn starts_ruby_without_gems_and_says_where_they_are() {
     let ruby = resolved("ruby3.3", Family::Ruby, 3, 1, "/usr", "bin/ruby3.1");
     let made = command(&spec("ruby3.3"), &ruby, &Layout::of_lambda(), 4566);
-    assert_eq!(made.arguments, ["/usr/bin/ruby3.1", "--disable-gems", "/var/runtime/ruby/bootstrap.rb"]);
+    assert_eq!(made.arguments, ["/usr/bin/ruby3.1", "--disable-gems", "-EUTF-8", "/var/runtime/ruby/bootstrap.rb"]);
     let expected = [
         ("GEM_PATH", "/var/task/vendor/bundle/ruby/3.3.0:/opt/ruby/gems/3.3.0"),
         ("RUBYLIB", "/var/task:/var/runtime/lib:/opt/ruby/lib"),

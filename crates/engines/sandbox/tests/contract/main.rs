@@ -120,6 +120,7 @@ macro_rules! forked {
 forked!(
     python_is_like_any_other,
     nodejs_is_like_any_other,
+    ruby_is_like_any_other,
     nothing_random_is_shared,
     exits_are_reported,
     a_function_that_sets_up_its_interpreter_boots_it

@@ -51,7 +51,7 @@ pub async fn gives_the_context(isolation: Isolation) {
     let bench = Bench::new(isolation).await;
     let text = "def handler(event:, context:)\n  [context.invoked_function_arn, context.deadline_ms, \
                 context.client_context['custom'], context.identity['cognitoIdentityId'], ENV['_X_AMZN_TRACE_ID'], \
-                ENV['GEM_PATH'], ENV.key?('_KOBEL_CHANNEL')]\nend\n";
+                ENV['GEM_PATH'], ENV.key?('_KOBEL_CHANNEL'), Encoding.default_external.name]\nend\n";
     let environment = bench.start(bench.spec("ruby3.3", "app.handler", bench.code(&[("app.rb", text)]))).await;
     let mut invocation = event("{}");
     invocation.cognito_identity = Some(r#"{"cognitoIdentityId":"id","cognitoIdentityPoolId":"pool"}"#.to_owned());
@@ -62,6 +62,7 @@ pub async fn gives_the_context(isolation: Isolation) {
     assert_eq!(answer.as_array().unwrap()[..5], expected.as_array().unwrap()[..]);
     assert!(answer[5].as_str().unwrap().contains("vendor/bundle/ruby/3.3.0:"), "{answer}");
     assert_eq!(answer[6], false);
+    assert_eq!(answer[7], "UTF-8");
 }
 
 pub async fn reports_errors_as_lambda_does(isolation: Isolation) {

@@ -81,10 +81,20 @@ pub async fn nothing_random_is_shared(isolation: Isolation) {
             crypto.getRandomValues(new Uint32Array(2)).join(), crypto.webcrypto.randomUUID(),
         ] });";
     let script = bench.code(&[("app.js", javascript)]);
-    for make in
-        [&|| python(&bench, &code) as EnvironmentSpec, &|| bench.spec("nodejs22.x", "app.handler", script.clone())]
-            as [&dyn Fn() -> EnvironmentSpec; 2]
-    {
+    let ruby = "
+        require 'securerandom'
+        require 'openssl'
+        require 'tempfile'
+        def handler(event:, context:)
+          { random: [rand.to_s, Random.rand.to_s, Random.new.rand.to_s, [*1..64].shuffle.join, SecureRandom.uuid,
+                     OpenSSL::Random.random_bytes(8).unpack1('H*'), Tempfile.new.path] }
+        end";
+    let rubies = bench.code(&[("app.rb", ruby)]);
+    let makes: [&dyn Fn() -> EnvironmentSpec; 3] =
+        [&|| python(&bench, &code), &|| bench.spec("nodejs22.x", "app.handler", script.clone()), &|| {
+            bench.spec("ruby3.3", "app.handler", rubies.clone())
+        }];
+    for make in makes {
         let mut seen = HashSet::new();
         for _ in 0..3 {
             let environment = bench.forked(make).await;
@@ -134,13 +144,85 @@ pub async fn nodejs_is_like_any_other(isolation: Isolation) {
     }
 }
 
+const RUBY: &str = r#"
+require 'helper'
+require 'timeout'
+STATUS = File.readlines('/proc/self/status').to_h { |line| line.chomp.split(":\t", 2) }
+def interrupted
+  Timeout.timeout(0.01) { sleep }
+rescue Timeout::Error
+  true
+end
+def shared_out
+  counts = [0, 0]
+  done = false
+  threads = 2.times.map { |at| Thread.new { counts[at] += 1 until done } }
+  sleep(0.001) until counts.all?(&:positive?)
+  done = true
+  threads.each(&:join)
+  true
+end
+def forked
+  reader, writer = IO.pipe
+  pid = fork { writer.write(rand.to_s); exit!(0) }
+  Process.wait(pid)
+  writer.close
+  $?.success? && reader.read != rand.to_s
+end
+def descriptors
+  Dir.children('/proc/self/fd').sort.filter_map { |fd| File.readlink("/proc/self/fd/#{fd}") rescue nil }
+end
+def handler(event:, context:)
+  {
+    variables: %w[OWN AWS_LAMBDA_FUNCTION_NAME _HANDLER LAMBDA_TASK_ROOT RUBYLIB TZ _KOBEL_STEM _KOBEL_CHANNEL LD_PRELOAD].to_h { |name| [name, ENV[name]] },
+    ids: [Process.uid, Process.gid, Process.groups], cwd: Dir.pwd, program: [$0, ARGV],
+    pid: [Process.pid, $$] == [File.readlink('/proc/self').to_i] * 2,
+    capabilities: STATUS.values_at('CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'),
+    confined: STATUS.values_at('NoNewPrivs', 'Seccomp'), child: `echo $OWN$LD_PRELOAD`, helper: HELPER,
+    mounts: File.readlines('/proc/self/mounts').map { |line| line.split[1] }.sort,
+    interrupted: interrupted, shared_out: shared_out, forked: forked,
+    encodings: [Encoding.default_external, Encoding.default_internal, Encoding.find('locale')].map(&:to_s),
+    paths: $LOAD_PATH, features: $LOADED_FEATURES.reject { |file| file.end_with?('stem.so', '/ruby/bootstrap.rb') }.sort,
+    descriptors: descriptors, signals: %w[INT TERM CHLD].to_h { |name| [name, trap(name, 'DEFAULT').to_s] },
+  }
+end
+"#;
+
+pub async fn ruby_is_like_any_other(isolation: Isolation) {
+    let bench = Bench::new(isolation).await;
+    let code = bench.code(&[("app.rb", RUBY), ("helper.rb", "HELPER = 7\n")]);
+    let make = || {
+        let mut spec = bench.spec("ruby3.3", "app.handler", code.clone());
+        spec.variables.insert("OWN".to_owned(), "mine".to_owned());
+        spec
+    };
+    let executed = bench.start(make()).await;
+    assert_eq!(executed.start_mode(), StartMode::Exec);
+    let mut plain = response(executed.invoke(event("{}")).await, &bench.lines);
+    plain["descriptors"].take();
+    let forked = bench.forked(make).await;
+    let mut value = response(forked.invoke(event("{}")).await, &bench.lines);
+    let descriptors = value["descriptors"].take();
+    assert_eq!(value, plain);
+    assert_eq!(value["child"], "mine\n");
+    for same in ["interrupted", "shared_out", "forked", "pid"] {
+        assert_eq!(value[same], true, "{same}");
+    }
+    let harmless = |text: &str| {
+        ["/dev/null", "pipe:", "socket:", "anon_inode:", "/proc/"].iter().any(|start| text.starts_with(start))
+    };
+    let descriptors = descriptors.as_array().unwrap();
+    assert!(descriptors.iter().all(|name| harmless(name.as_str().unwrap())), "{descriptors:?}");
+}
+
 pub async fn exits_are_reported(isolation: Isolation) {
     let bench = Bench::new(isolation).await;
     let code = bench.code(&[
         ("app.py", "import os, sys\ndef handler(event, context):\n    os._exit(event) if event else os.kill(os.getpid(), 9)\n"),
         ("app.js", "exports.handler = async (event) => { if (event) process.exit(event); process.kill(process.pid, 'SIGKILL'); };"),
+        ("app.rb", "def handler(event:, context:) = event.positive? ? exit!(event) : Process.kill(:KILL, $$)"),
     ]);
-    for runtime in ["python3.12", "nodejs22.x"] {
+    for runtime in ["python3.12", "nodejs22.x", "ruby3.3"] {
         for (payload, expected) in
             [("3", "exited with error: exit status 3"), ("0", "exited with error: signal: killed")]
         {

@@ -1,0 +1,18 @@
+/* What the parts of the stem's library share. */
+
+#include <stdint.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+/* Of the interpreters' interfaces each process has one. */
+#define OPTIONAL __attribute__((weak))
+
+/* Serves the launcher. Returns in each child with its channel's descriptor, in the stem itself with -1 when
+ * the launcher is gone. */
+int kobel_stem_serve(int control);
+
+/* Bears the child that was ordered: gives its number, a negative error number, or 0 in the child, which is in its
+ * sandbox then. */
+int64_t kobel_bear(void);
+
+/* How children are born; `kobel_bear` unless the interpreter has work of its own around a fork. */
+extern int64_t (*kobel_fork)(void);
