@@ -38,7 +38,7 @@ pub(super) async fn route(extensions: &Extensions, request: Request<Incoming>) -
         (&Method::GET, Some("event/next")) => next(extensions, request.headers()).await,
         (&Method::POST, Some("init/error")) => report(extensions, request, true).await,
         (&Method::POST, Some("exit/error")) => report(extensions, request, false).await,
-        _ => return refuse(request, not_found(&path)).await,
+        _ => return refuse(request, not_found()).await,
     };
     result.unwrap_or_else(refused)
 }

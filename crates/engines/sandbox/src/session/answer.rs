@@ -25,15 +25,20 @@ pub(crate) fn event(invocation: Invocation) -> Answer {
     ];
     for (name, value) in named {
         let value = value.filter(|value| !value.is_empty());
-        if let Some(value) = value.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok()) {
+        if let Some(value) = value.and_then(|value| header_value(&value)) {
             headers.insert(HeaderName::from_static(name), value);
         }
     }
     response
 }
 
+/// `text` on one line: JSON that a client wrote may have several.
+fn header_value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(text.replace(['\r', '\n'], " ").as_bytes()).ok()
+}
+
 pub(crate) fn accepted() -> Answer {
-    answer(StatusCode::ACCEPTED, "application/json", r#"{"status":"OK"}"#)
+    answer(StatusCode::ACCEPTED, "application/json", "{\"status\":\"OK\"}\n")
 }
 
 pub(crate) fn transition(from: &str, to: &str) -> Answer {
@@ -51,13 +56,26 @@ pub(crate) fn gone() -> Answer {
     problem(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "The environment is shutting down")
 }
 
-pub(crate) fn not_found(path: &str) -> Answer {
-    problem(StatusCode::NOT_FOUND, "NotFound", &format!("`{path}` is not part of the Runtime API that is served here"))
+/// What AWS's server answers to any path that it does not know.
+pub(crate) fn not_found() -> Answer {
+    answer(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "404 page not found\n")
+}
+
+/// A path that is known, but not with this method.
+pub(super) fn method_not_allowed() -> Answer {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
+}
+
+/// Another invocation is running, or none.
+pub(super) fn invalid_request_id() -> Answer {
+    problem(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
 }
 
 pub(crate) fn problem(status: StatusCode, error_type: &str, message: &str) -> Answer {
     let body = serde_json::json!({ "errorMessage": message, "errorType": error_type });
-    answer(status, "application/json", body.to_string())
+    answer(status, "application/json", format!("{body}\n"))
 }
 
 pub(crate) fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::{HeaderMap, Request};
+use serde::{Deserialize, Serialize};
 
 use crate::error::RESPONSE_BYTES_MAX;
 use crate::session::Reply;
@@ -14,6 +15,8 @@ use crate::session::answer::Answer;
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 /// The error object of a streamed response, in base64.
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
+/// The content type of an error object that also tells X-Ray of its cause.
+pub(super) const ERROR_WITH_CAUSE: &str = "application/vnd.aws.lambda.error.cause+json";
 
 pub(crate) enum Unread {
     TooLarge,
@@ -33,6 +36,23 @@ pub(crate) async fn refuse(request: Request<Incoming>, refusal: Answer) -> Answe
     // A body that is too large costs the client its connection.
     let _ = collect(request, RESPONSE_BYTES_MAX).await;
     refusal
+}
+
+/// What the caller gets of an error with its cause, which is X-Ray's alone.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+struct CallersError {
+    error_message: String,
+    error_type: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stack_trace: Vec<String>,
+}
+
+/// An [`ERROR_WITH_CAUSE`] without the cause.
+pub(super) fn without_cause(body: &[u8]) -> Bytes {
+    let error = serde_json::from_slice::<CallersError>(body);
+    let shown = error.ok().and_then(|error| serde_json::to_vec(&error).ok());
+    shown.map_or(Bytes::from_static(b"\"Invalid error body\""), Bytes::from)
 }
 
 /// The error that a streamed response ended with.
@@ -70,5 +90,13 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(is_error_type(value), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn the_caller_does_not_see_the_cause_of_an_error() {
+        let body = br#"{"errorMessage":"m","errorType":"t","stackTrace":["a"],"errorCause":{"paths":[]}}"#;
+        assert_eq!(without_cause(body), r#"{"errorMessage":"m","errorType":"t","stackTrace":["a"]}"#);
+        assert_eq!(without_cause(b"{}"), r#"{"errorMessage":"","errorType":""}"#);
+        assert_eq!(without_cause(b"no json"), r#""Invalid error body""#);
     }
 }

@@ -45,7 +45,9 @@ async fn serve<R: Route>(stream: TcpStream, routes: Arc<R>) {
         let routes = routes.clone();
         async move { Ok::<_, Infallible>(routes.route(request).await) }
     });
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let mut http = hyper::server::conn::http1::Builder::new();
+    // As on AWS: runtimes written as shell scripts look for `Lambda-Runtime-Aws-Request-Id`.
+    let connection = http.title_case_headers(true).serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a connection from inside an environment ended early");
     }

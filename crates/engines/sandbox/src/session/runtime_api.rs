@@ -6,13 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::answer::{Answer, accepted, answer, event, gone, not_found, problem, too_large, transition};
-use super::body::{Unread, collect, error_type, refuse, trailing_error};
+use super::answer::{
+    Answer, accepted, answer, event, gone, invalid_request_id, method_not_allowed, not_found, problem, too_large,
+    transition,
+};
+use super::body::{ERROR_WITH_CAUSE, Unread, collect, error_type, refuse, trailing_error, without_cause};
 use super::listen::{Route, accept};
 use super::{Init, Reply};
 use crate::error::RESPONSE_BYTES_MAX;
@@ -26,6 +30,7 @@ pub(crate) const RUNTIME_API_PORT: u16 = 9001;
 const ERROR_BYTES_MAX: usize = 256 * 1024;
 /// At most one event, and one answer or chunk of it, are under way: a runtime that streams is held back by its socket.
 const QUEUE_MAX: usize = 1;
+const INVALID_MODE: &str = "Invalid function response mode";
 
 /// The host's end of the Runtime API of one environment.
 pub(crate) struct RuntimeApi {
@@ -60,19 +65,47 @@ struct Shared {
     extensions: Arc<Extensions>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// AWS's states of a runtime, with the invocation that each is about.
+#[derive(Clone, Debug)]
 enum State {
     Started,
     InitFailed,
-    Ready,
-    Running {
-        request_id: String,
-    },
+    /// It waits for an event.
+    Waiting,
+    /// It has this event.
+    Running(Box<Invocation>),
     /// The answer to this invocation is being received.
     Answering {
         request_id: String,
+        /// The name of the state in AWS's messages.
+        name: &'static str,
     },
-    Answered,
+    /// It has answered this invocation, if there was one.
+    Answered {
+        request_id: String,
+    },
+}
+
+impl State {
+    /// How AWS's messages call it: a runtime that has an event is still `Ready`.
+    fn name(&self) -> &'static str {
+        match self {
+            State::Started => "Started",
+            State::InitFailed => "InitError",
+            State::Waiting | State::Running(_) => "Ready",
+            State::Answering { name, .. } => name,
+            State::Answered { .. } => "ResponseSent",
+        }
+    }
+
+    /// The current invocation, up to the next call of `next`.
+    fn request_id(&self) -> Option<&str> {
+        match self {
+            State::Started | State::InitFailed | State::Waiting => None,
+            State::Running(invocation) => Some(&invocation.request_id),
+            State::Answering { request_id, .. } | State::Answered { request_id } => Some(request_id),
+        }
+    }
 }
 
 impl RuntimeApi {
@@ -134,7 +167,7 @@ impl RuntimeApi {
 impl Drop for RuntimeApi {
     fn drop(&mut self) {
         self.accept.abort();
-        self.shared.set(State::Answered);
+        self.shared.set_answered();
     }
 }
 
@@ -144,7 +177,7 @@ impl Route for Shared {
         if extensions::is_path(&path) {
             return self.extensions.route(request).await;
         }
-        let Some(path) = path.strip_prefix("/2018-06-01/") else { return not_found(request.uri().path()) };
+        let Some(path) = path.strip_prefix("/2018-06-01/") else { return refuse(request, not_found()).await };
         let segments: Vec<&str> = path.split('/').collect();
         match (request.method(), segments.as_slice()) {
             (&Method::GET, ["ping"]) => answer(StatusCode::OK, "text/plain", "pong"),
@@ -152,7 +185,9 @@ impl Route for Shared {
             (&Method::POST, ["runtime", "init", "error"]) => self.init_error(request).await,
             (&Method::POST, ["runtime", "invocation", id, "response"]) => self.response(id, request).await,
             (&Method::POST, ["runtime", "invocation", id, "error"]) => self.error(id, request).await,
-            _ => not_found(path),
+            (_, ["ping"] | ["runtime", "invocation", "next"] | ["runtime", "init", "error"])
+            | (_, ["runtime", "invocation", _, "response" | "error"]) => refuse(request, method_not_allowed()).await,
+            _ => refuse(request, not_found()).await,
         }
     }
 }
@@ -162,12 +197,12 @@ impl Shared {
         let first = {
             let mut state = self.lock();
             match &*state {
-                State::Started | State::Answered => {}
-                State::Ready => return transition("Ready", "Ready"),
-                State::Running { .. } | State::Answering { .. } => return transition("Running", "Ready"),
-                State::InitFailed => return transition("InitError", "Ready"),
+                State::Started | State::Answered { .. } => {}
+                // Who asks again, because its connection broke, gets the same event.
+                State::Running(invocation) => return event((**invocation).clone()),
+                refusing => return transition(refusing.name(), "Ready"),
             }
-            std::mem::replace(&mut *state, State::Ready) == State::Started
+            matches!(std::mem::replace(&mut *state, State::Waiting), State::Started)
         };
         if first && self.signals.send(Signal::Ready).await.is_err() {
             return gone();
@@ -175,13 +210,14 @@ impl Shared {
         let waiting = Waiting { shared: self, taken: false };
         let job = self.jobs.lock().await.recv().await;
         let Some(invocation) = job else { return gone() };
-        waiting.take(&invocation.request_id);
+        waiting.take(&invocation);
         event(invocation)
     }
 
     async fn init_error(&self, request: Request<Incoming>) -> Answer {
-        if *self.lock() != State::Started {
-            return refuse(request, transition("Ready", "InitError")).await;
+        let refusing = Some(self.lock().clone()).filter(|state| !matches!(state, State::Started));
+        if let Some(state) = refusing {
+            return refuse(request, transition(state.name(), "InitError")).await;
         }
         let error_type = error_type(request.headers(), "Runtime.Unknown");
         let Ok(body) = collect(request, ERROR_BYTES_MAX).await else {
@@ -201,9 +237,8 @@ impl Shared {
             None => self.whole(request).await,
             Some(mode) if mode == "streaming" => self.stream(request).await,
             Some(_) => {
-                self.set(State::Running { request_id: id.to_owned() });
-                let text = "Invalid function response mode";
-                let refusal = problem(StatusCode::BAD_REQUEST, "InvalidFunctionResponseMode", text);
+                self.finish(invalid_mode()).await;
+                let refusal = problem(StatusCode::BAD_REQUEST, "InvalidFunctionResponseMode", INVALID_MODE);
                 refuse(request, refusal).await
             }
         }
@@ -223,7 +258,7 @@ impl Shared {
     /// Hands on a response chunk by chunk, no faster than the session takes it.
     async fn stream(&self, request: Request<Incoming>) -> Answer {
         let bytes_max = self.stream_bytes_max.load(Ordering::Relaxed);
-        let content_type = request.headers().get(hyper::header::CONTENT_TYPE);
+        let content_type = request.headers().get(CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         self.signal(Signal::Stream { content_type }).await;
         let mut body = request.into_body();
@@ -262,8 +297,10 @@ impl Shared {
             return refuse(request, refusal).await;
         }
         let error_type = error_type(request.headers(), "Function.Unknown");
+        let with_cause = request.headers().get(CONTENT_TYPE).is_some_and(|value| value == ERROR_WITH_CAUSE);
         match collect(request, RESPONSE_BYTES_MAX).await {
             Ok((body, _)) => {
+                let body = if with_cause { without_cause(&body) } else { body };
                 self.finish(Reply::Error { error_type, body, fatal: false }).await;
                 accepted()
             }
@@ -273,30 +310,32 @@ impl Shared {
     }
 
     /// Begins an answer to the running invocation; the refusal if there is none.
-    fn refusal(&self, id: &str, to: &str) -> Option<Answer> {
+    fn refusal(&self, id: &str, to: &'static str) -> Option<Answer> {
         let mut state = self.lock();
-        match &*state {
-            State::Running { request_id } if request_id == id => {
-                *state = State::Answering { request_id: id.to_owned() };
-                None
-            }
-            State::Running { .. } => Some(problem(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")),
-            State::Answering { .. } => Some(transition("InvocationResponse", to)),
-            State::Started => Some(transition("Started", to)),
-            State::InitFailed => Some(transition("InitError", to)),
-            State::Ready => Some(transition("Ready", to)),
-            State::Answered => Some(transition("ResponseSent", to)),
+        if state.request_id() != Some(id) {
+            return Some(invalid_request_id());
         }
+        if !matches!(*state, State::Running(_)) {
+            return Some(transition(state.name(), to));
+        }
+        *state = State::Answering { request_id: id.to_owned(), name: to };
+        None
     }
 
     async fn finish(&self, reply: Reply) {
-        self.set(State::Answered);
+        self.set_answered();
         self.signal(Signal::Reply(reply)).await;
     }
 
     async fn signal(&self, signal: Signal) {
         // The session may be gone: then nobody waits for the answer.
         let _ = self.signals.send(signal).await;
+    }
+
+    fn set_answered(&self) {
+        let mut state = self.lock();
+        let request_id = state.request_id().unwrap_or_default().to_owned();
+        *state = State::Answered { request_id };
     }
 
     fn set(&self, state: State) {
@@ -308,6 +347,13 @@ impl Shared {
     }
 }
 
+/// What the caller gets of a response whose mode nobody knows.
+fn invalid_mode() -> Reply {
+    let error_type = "Runtime.InvalidResponseModeHeader";
+    let body = serde_json::json!({ "errorType": error_type, "errorMessage": INVALID_MODE });
+    Reply::Error { error_type: error_type.to_owned(), body: Bytes::from(body.to_string()), fatal: false }
+}
+
 /// A `next` that waits. A client that goes away before it got an event may ask again.
 struct Waiting<'a> {
     shared: &'a Shared,
@@ -315,16 +361,16 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    fn take(mut self, request_id: &str) {
+    fn take(mut self, invocation: &Invocation) {
         self.taken = true;
-        self.shared.set(State::Running { request_id: request_id.to_owned() });
+        self.shared.set(State::Running(Box::new(invocation.clone())));
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if !self.taken {
-            self.shared.set(State::Answered);
+            self.shared.set_answered();
         }
     }
 }

@@ -191,7 +191,8 @@ pub async fn refuses_an_unknown_response_mode(isolation: Isolation) {
     let bench = Bench::new(isolation).await;
     let (environment, _) = start(&bench).await;
     let outcome = environment.invoke(event(&json!({"chunks": ["1"], "mode": "dripping"}).to_string())).await;
-    assert_eq!(response(outcome, &bench.lines), json!("second"));
+    assert_eq!(failure(outcome)["errorType"], "Runtime.InvalidResponseModeHeader");
+    response(environment.invoke(event(&json!({"chunks": ["1"]}).to_string())).await, &bench.lines);
     assert!(bench.lines.text().starts_with("answered 400\n"), "{}", bench.lines.text());
 }
 
