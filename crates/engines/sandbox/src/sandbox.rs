@@ -16,6 +16,7 @@ use crate::deadline;
 use crate::driver::{Conversation, Spawned, process};
 use crate::environment::{Environment, Purpose, WeakEnvironment};
 use crate::error::{Error, StartError};
+use crate::host;
 use crate::plan::{self, Layout};
 use crate::runtimes::{self, Family, Resolved, Runtime};
 use crate::scratch;
@@ -69,6 +70,7 @@ impl Sandbox {
     /// Blocks for some milliseconds. Fails when the state folder cannot be written, or when
     /// [`Isolation::Namespaces`] is asked for and the host does not allow it.
     pub fn open(config: Config) -> Result<Sandbox, Error> {
+        host::raise_file_limit();
         let absolute = std::path::absolute(&config.state_dir);
         let state_dir = absolute.map_err(|source| file_error("find", &config.state_dir, source))?;
         let config = Config { state_dir, ..config };
@@ -94,11 +96,13 @@ impl Sandbox {
 
     /// How functions are isolated and limited on this host, and what is missing.
     pub fn capabilities(&self) -> Capabilities {
-        match &self.inner.driver {
+        let mut capabilities = match &self.inner.driver {
             #[cfg(target_os = "linux")]
             Driver::Namespaces(driver) => driver.capabilities(),
             Driver::Process => capabilities::of_processes(self.inner.reason.clone()),
-        }
+        };
+        capabilities.features.push(host::file_feature());
+        capabilities
     }
 
     /// The interpreters of the host, newest first within a family. Blocks on the first call.
