@@ -21,7 +21,17 @@ pub struct Connection {
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
+    head: Vec<u8>,
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = std::str::from_utf8(&self.head).ok()?.split("\r\n");
+        let mut pairs = lines.filter_map(|line| line.split_once(':'));
+        pairs.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
 }
 
 impl Connection {
@@ -44,7 +54,8 @@ impl Connection {
         while read.len() < head.head_bytes + head.body_bytes {
             self.read_more(&mut read)?;
         }
-        Ok(Answer { status: head.status, body: read.split_off(head.head_bytes) })
+        let body = read.split_off(head.head_bytes);
+        Ok(Answer { status: head.status, head: read, body })
     }
 
     /// Sends, and fails on any status but success.

@@ -15,9 +15,11 @@ pub struct Figure {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
+    Microseconds,
     Milliseconds,
     Mebibytes,
     PerSecond,
+    PerGibibyte,
 }
 
 /// Of samples, the median and the 99th percentile; of a load also what it took per second.
@@ -118,8 +120,11 @@ pub fn heading() -> String {
 impl Unit {
     fn show(self, value: f64) -> String {
         match self {
+            Unit::Microseconds => format!("{value:.1} µs"),
+            Unit::PerGibibyte => format!("{value:.0}/GiB"),
             Unit::Milliseconds if value < 10.0 => format!("{value:.3} ms"),
             Unit::Milliseconds => format!("{value:.1} ms"),
+            Unit::Mebibytes if value < 10.0 => format!("{value:.2} MiB"),
             Unit::Mebibytes => format!("{value:.1} MiB"),
             Unit::PerSecond => format!("{value:.0}/s"),
         }
@@ -127,9 +132,11 @@ impl Unit {
 
     fn name(self) -> &'static str {
         match self {
+            Unit::Microseconds => "µs",
             Unit::Milliseconds => "ms",
             Unit::Mebibytes => "MiB",
             Unit::PerSecond => "1/s",
+            Unit::PerGibibyte => "1/GiB",
         }
     }
 }

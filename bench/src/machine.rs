@@ -34,7 +34,9 @@ pub fn date() -> String {
 }
 
 pub fn has(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+    // Go knows no option for it.
+    let argument = if program == "go" { "version" } else { "--version" };
+    Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success())
 }
 
 fn output(program: &str, arguments: &[&str]) -> String {

@@ -1,22 +1,27 @@
 //! What is measured, in the order of the table.
 
+mod cold;
+mod density;
 mod deploy;
-mod invoke;
+mod event;
 mod object;
 mod queue;
 mod start;
+mod warm;
 
 use crate::bench::Bench;
 
 /// A measurement; it adds its figures.
 pub type Measure = fn(&mut Bench) -> Result<(), String>;
 
-pub const ALL: [(&str, Measure); 7] = [
+pub const ALL: [(&str, Measure); 9] = [
     ("start", start::measure),
     ("up", deploy::measure),
-    ("warm", invoke::warm),
-    ("cold", invoke::cold),
-    ("async", invoke::asynchronous),
+    ("warm", warm::measure),
+    ("cold", cold::measure),
+    ("snapstart", cold::snap_start),
+    ("density", density::measure),
+    ("async", event::measure),
     ("sqs", queue::measure),
     ("s3", object::measure),
 ];

@@ -27,6 +27,11 @@ impl Request {
         Request([head.as_bytes(), body].concat())
     }
 
+    /// The newest events of the journal.
+    pub fn events(count: usize) -> Request {
+        Request::new("kobel", &format!("GET /_kobel/events?count={count}"), &[], b"")
+    }
+
     pub fn health() -> Request {
         Request::new("kobel", "GET /_kobel/health", &[], b"")
     }
@@ -52,6 +57,16 @@ impl Request {
 
     pub fn get_configuration(function: &str) -> Request {
         Request::new("lambda", &format!("GET /2015-03-31/functions/{function}/configuration"), &[], b"")
+    }
+
+    pub fn set_snap_start(function: &str) -> Request {
+        let body = json!({"SnapStart": {"ApplyOn": "PublishedVersions"}});
+        let line = format!("PUT /2015-03-31/functions/{function}/configuration");
+        Request::new("lambda", &line, &[], body.to_string().as_bytes())
+    }
+
+    pub fn publish_version(function: &str) -> Request {
+        Request::new("lambda", &format!("POST /2015-03-31/functions/{function}/versions"), &[], b"{}")
     }
 
     pub fn delete_function(function: &str) -> Request {

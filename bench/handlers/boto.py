@@ -1,0 +1,5 @@
+import boto3  # noqa: F401
+
+
+def handler(event, context):
+    return event
