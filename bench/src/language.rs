@@ -119,7 +119,7 @@ pub const ALL: [Language; 8] = [NATIVE, GO, PYTHON, PYTHON_BOTO3, RUBY, NODE, NO
 impl Language {
     /// Whether Kobel forks environments of its runtime once one has been started.
     pub fn has_stem(&self) -> bool {
-        ["python", "nodejs"].iter().any(|family| self.runtime.starts_with(family))
+        ["python", "nodejs", "ruby"].iter().any(|family| self.runtime.starts_with(family))
     }
 
     /// Fails with a sentence where the host lacks what the language needs.
