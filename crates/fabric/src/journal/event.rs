@@ -14,6 +14,8 @@ pub enum EventKind {
     Delivery,
     /// A function ran.
     Invocation,
+    /// An execution environment was started ahead of need.
+    Init,
     /// A stack changed a resource.
     Deployment,
 }

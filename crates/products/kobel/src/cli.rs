@@ -106,6 +106,9 @@ pub struct Server {
     /// How many functions may run at once, in each account and region.
     #[arg(long, default_value_t = 1_000, value_name = "COUNT")]
     pub concurrency: u32,
+    /// The memory sizes, in all, of environments that are started ahead of need for functions in use; 0 starts none.
+    #[arg(long, default_value_t = 2_048, value_name = "MB")]
+    pub standby_memory: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -76,6 +76,7 @@ impl Server {
             data_dir: data.clone(),
             concurrency: options.concurrency,
             endpoint_url: format!("http://127.0.0.1:{}", address.port()),
+            standby_memory_mb: options.standby_memory,
         };
         let lambda = Lambda::open(fabric.clone(), sandbox.clone(), settings).await.map_err(service)?;
         let cloudformation = CloudFormation::open(fabric.clone()).await.map_err(service)?;

@@ -117,7 +117,6 @@ impl Admission {
     }
 
     /// How many invocations of `function` run.
-    #[cfg(test)]
     pub fn running(&self, scope: &Scope, function: &str) -> u32 {
         lock(&self.counts).get(scope).and_then(|c| c.by_function.get(function).copied()).unwrap_or_default()
     }

@@ -6,6 +6,7 @@
 mod execution;
 mod measures;
 mod specification;
+mod standby;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 use crate::admission::{Admission, Limits, Throttle};
 use crate::environment::{Environments, Unpack};
 use crate::output::Logs;
-use crate::pool::Pool;
+use crate::pool::{Pool, Standby};
 use crate::registry::{Registry, Resolved};
 use execution::Execution;
 pub(crate) use measures::Measures;
@@ -32,6 +33,8 @@ pub struct Config {
     pub account_concurrency: u32,
     /// What environments that are kept idle may hold in memory, in MB.
     pub idle_memory_mb_max: u64,
+    /// The sum of the memory sizes of environments that are started ahead, in MB; 0 starts none.
+    pub standby_memory_mb_max: u64,
     /// Of responses that are streamed.
     pub stream: StreamLimits,
 }
@@ -49,9 +52,10 @@ pub(crate) struct Inner {
     pub(crate) environments: Arc<dyn Environments>,
     pub(crate) admission: Admission,
     pub(crate) pool: Pool,
+    pub(crate) standby: Standby,
     pub(crate) logs: Logs,
     pub(crate) config: Config,
-    /// How many invocations run.
+    /// How many invocations run, spares that are being started counted.
     running: watch::Sender<usize>,
 }
 
@@ -118,6 +122,7 @@ impl Invoker {
         config: Config,
     ) -> Invoker {
         let pool = Pool::new(fabric.clock.clone(), config.idle_memory_mb_max);
+        let standby = Standby::new(fabric.clone().clock, config.standby_memory_mb_max);
         let inner = Arc::new(Inner {
             fabric,
             registry,
@@ -125,6 +130,7 @@ impl Invoker {
             environments,
             admission: Admission::default(),
             pool,
+            standby,
             logs,
             config,
             running: watch::Sender::new(0),
@@ -164,8 +170,12 @@ impl Invoker {
         let (answer, running) = oneshot::channel();
         tokio::spawn(async move {
             let ended = Ended(inner.clone());
-            Execution::new(&inner, request, response, answer).run(&measures).await;
+            let resolved = request.resolved.clone();
+            let ran = Execution::new(&inner, request, response, answer).run(&measures).await;
             drop((permit, busy));
+            if let Some(cause) = ran {
+                standby::replenish(&inner, &resolved, &cause).await;
+            }
             drop(ended);
         });
         Ok(running)
@@ -173,6 +183,7 @@ impl Invoker {
 
     /// Waits until nothing runs, then ends all environments. New invocations must not come any more.
     pub async fn drain(&self) {
+        self.inner.standby.close().await;
         // The sender is alive, so that waiting can't fail.
         let _ = self.inner.running.subscribe().wait_for(|running| *running == 0).await;
         self.inner.pool.close().await;
@@ -185,6 +196,17 @@ impl Invoker {
 
     pub fn pool(&self) -> &Pool {
         &self.inner.pool
+    }
+
+    #[cfg(test)]
+    pub(crate) fn standby(&self) -> &Standby {
+        &self.inner.standby
+    }
+
+    /// Waits until no spare is being started and nothing runs.
+    #[cfg(test)]
+    pub(crate) async fn spares_settled(&self) {
+        let _ = self.inner.running.subscribe().wait_for(|running| *running == 0).await;
     }
 
     pub(crate) fn fabric(&self) -> &Fabric {
@@ -221,6 +243,7 @@ async fn retire_stale(inner: std::sync::Weak<Inner>, mut changes: watch::Receive
     while changes.changed().await.is_ok() {
         let Some(inner) = inner.upgrade() else { return };
         inner.pool.retire(|version| inner.is_current(version)).await;
+        inner.standby.retire(|version| inner.is_current(version)).await;
         inner.packages.keep_only(&inner.registry).await;
     }
 }

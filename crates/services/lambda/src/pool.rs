@@ -6,6 +6,7 @@
 
 mod instance;
 mod rest;
+mod standby;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,7 @@ use tokio::sync::Notify;
 use crate::registry::Version;
 pub use instance::{Credentials, Instance};
 use rest::{Rest, Step};
+pub use standby::{Demand, Place, Standby};
 
 /// How long an environment is used at all.
 const LIFETIME_MAX: Duration = Duration::from_secs(4 * 3600);
@@ -137,6 +139,11 @@ impl Pool {
             state.remove_where(|_| true)
         };
         end_all(all).await;
+    }
+
+    /// How many environments of a version are idle.
+    pub fn idle_of(&self, key: &Key) -> usize {
+        self.inner.lock().stacks.get(key).map_or(0, Vec::len)
     }
 
     pub fn status(&self) -> Status {

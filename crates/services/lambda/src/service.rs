@@ -31,6 +31,8 @@ pub struct Settings {
     pub concurrency: u32,
     /// Where functions reach Kobel.
     pub endpoint_url: String,
+    /// The sum of the memory sizes of environments that are started ahead of need, in MB; 0 starts none.
+    pub standby_memory_mb: u64,
 }
 
 pub struct Lambda {
@@ -63,10 +65,13 @@ impl Lambda {
         // One whose function was not stored any more, because the server was killed.
         images.keep_only(&registry.images()).await;
         let unpacked = Unpacked { packages: packages.clone(), images: images.clone() };
+        // On virtual time nothing may happen that no event leads to.
+        let starts_ahead = fabric.clock.mode() != clock::Mode::Virtual;
         let config = Config {
             endpoint: settings.endpoint_url,
             account_concurrency: settings.concurrency,
             idle_memory_mb_max: sandbox::host_memory_mb().map_or(IDLE_MEMORY_MB, |host| host / IDLE_MEMORY_SHARE),
+            standby_memory_mb_max: if starts_ahead { settings.standby_memory_mb } else { 0 },
             stream: sandbox::StreamLimits::default(),
         };
         let logs = Logs::new(fabric.clone());

@@ -1,6 +1,7 @@
 //! A stage for tests: a fabric in memory on virtual time, a function, and environments without processes.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub struct Fakes {
     pub events: Mutex<Vec<(Timestamp, Event)>>,
     /// What was done with environments between events, in order.
     pub rests: Mutex<Vec<&'static str>>,
+    /// Whether init phases fail.
+    pub broken: AtomicBool,
     clock: Mutex<Option<Clock>>,
 }
 
@@ -53,6 +56,11 @@ pub struct Queues {
 
 impl Stage {
     pub async fn set(change: impl FnOnce(&mut Function)) -> Stage {
+        Stage::set_with_standby(0, change).await
+    }
+
+    /// A stage where environments of `standby_memory_mb` in all are started ahead.
+    pub async fn set_with_standby(standby_memory_mb: u64, change: impl FnOnce(&mut Function)) -> Stage {
         let clock = Clock::virtual_from(Timestamp::from_secs(1_767_225_600));
         let fabric = Fabric::weave(Parts {
             clock: clock.clone(),
@@ -80,6 +88,7 @@ impl Stage {
             endpoint: "http://127.0.0.1:9".into(),
             account_concurrency: 10,
             idle_memory_mb_max: 256,
+            standby_memory_mb_max: standby_memory_mb,
             stream: sandbox::StreamLimits::default(),
         };
         let starter = Arc::new(Starter(environments.clone()));
@@ -164,7 +173,12 @@ impl Environments for Starter {
         _: Arc<dyn Output>,
     ) -> BoxFuture<'a, Result<Arc<dyn Environment>, StartError>> {
         self.0.started.lock().unwrap().push(spec);
-        Box::pin(async { Ok(Arc::new(Fake(self.0.clone())) as Arc<dyn Environment>) })
+        Box::pin(async {
+            if self.0.broken.load(Ordering::Relaxed) {
+                return Err(StartError::Timeout { after: Duration::from_secs(10) });
+            }
+            Ok(Arc::new(Fake(self.0.clone())) as Arc<dyn Environment>)
+        })
     }
 }
 

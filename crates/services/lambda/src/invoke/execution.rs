@@ -9,7 +9,7 @@ use model_lambda::errors::{invalid_runtime_exception, service_exception};
 use sandbox::{FunctionError, Outcome, ResponseSender, StartError, StartMode};
 use tokio::sync::oneshot;
 
-use super::specification::{Specification, runtime_arn};
+use super::specification::Specification;
 use super::{Inner, Invoked, Measures, Refused, Request};
 use crate::environment::Event;
 use crate::output::{LogStream, Platform, Report, Status};
@@ -31,6 +31,8 @@ pub(super) struct Execution<'a> {
     began: Timestamp,
     /// Takes the answer, after which extensions may work on.
     answer: Option<oneshot::Sender<Result<Invoked, Refused>>>,
+    /// Whether its environment was started ahead of it.
+    from_standby: bool,
 }
 
 /// An environment that is ready for the event.
@@ -81,11 +83,14 @@ impl<'a> Execution<'a> {
     ) -> Execution<'a> {
         let span = inner.fabric.new_span();
         let trace = request.trace.under(span);
-        Execution { inner, request, response, span, trace, began: inner.fabric.now(), answer: Some(answer) }
+        let began = inner.fabric.now();
+        Execution { inner, request, response, span, trace, began, answer: Some(answer), from_standby: false }
     }
 
-    pub(super) async fn run(mut self, measures: &Measures) {
-        let prepared = match self.inner.pool.take(&Key::of(self.version())).await {
+    /// Tells whoever waits for the answer. Returns the invocation as the cause of what follows from it, unless the
+    /// function did not run.
+    pub(super) async fn run(mut self, measures: &Measures) -> Option<Trace> {
+        let prepared = match self.find_environment().await {
             Some(instance) => {
                 instance.log.begin_tail();
                 self.say_start(&instance.log);
@@ -93,6 +98,7 @@ impl<'a> Execution<'a> {
             }
             None => self.make_environment().await,
         };
+        let ran = matches!(prepared, Ok(Prepared::Ready(_)));
         let (end, log_tail) = match prepared {
             Ok(Prepared::Ready(ready)) => self.invoke(ready).await,
             Ok(Prepared::InitFailed { error, spent, specification }) => {
@@ -102,7 +108,8 @@ impl<'a> Execution<'a> {
             }
             Err(error) => {
                 self.tell_journal(error.code.as_ref(), &error.message, Duration::ZERO);
-                return self.answer(Err(Refused::System(error)));
+                self.answer(Err(Refused::System(error)));
+                return None;
             }
         };
         measures.invoked(end.duration, end.error.is_some());
@@ -113,11 +120,13 @@ impl<'a> Execution<'a> {
         let error_type = end.error.as_ref().map(|(error_type, _)| error_type.clone());
         let detail = match end.init {
             Some(init) => format!("{:.2} ms, {init}", ms(end.duration)),
+            None if self.from_standby => format!("{:.2} ms, from standby", ms(end.duration)),
             None => format!("{:.2} ms", ms(end.duration)),
         };
         self.tell_journal(error_type.as_deref().unwrap_or("ok"), &detail, took);
         let invoked = self.invoked(&end, log_tail);
         self.answer(Ok(invoked));
+        ran.then_some(self.trace)
     }
 
     fn invoked(&self, end: &End, log_tail: Vec<u8>) -> Invoked {
@@ -138,6 +147,17 @@ impl<'a> Execution<'a> {
         Duration::from_secs(u64::from(self.version().timeout_s))
     }
 
+    /// An idle environment, else the one that stands by.
+    async fn find_environment(&mut self) -> Option<Instance> {
+        let key = Key::of(self.version());
+        if let Some(used) = self.inner.pool.take(&key).await {
+            return Some(used);
+        }
+        let spare = self.inner.standby.take(&key).await?;
+        self.from_standby = true;
+        Some(spare)
+    }
+
     /// A cold start. An init that fails is repeated as part of the invocation, under the function's timeout.
     async fn make_environment(&self) -> Result<Prepared, wire::Error> {
         let version = self.version();
@@ -145,11 +165,7 @@ impl<'a> Execution<'a> {
         let made = Specification::make(self.inner, version, folders);
         let log = made.log.clone();
         log.begin_tail();
-        // Of an image the platform knows no runtime that it could tell.
-        if let Some(runtime) = version.runtime.as_deref() {
-            let (function, runtime_arn) = (&version.function_name, &runtime_arn(version, runtime));
-            log.platform(None, &Platform::InitStart { function, version: &version.version, runtime, runtime_arn });
-        }
+        made.say_init_start(version);
         made.credentials.session.set_current(Some(self.trace.clone()));
         let started = now();
         let first = match self.inner.environments.start(made.spec.clone(), log.clone()).await {
@@ -192,15 +208,8 @@ impl<'a> Execution<'a> {
         init: Option<Init>,
         spent: Duration,
     ) -> Ready {
-        let instance = Instance {
-            environment,
-            version: self.request.resolved.version.clone(),
-            started: self.inner.fabric.now(),
-            used_mb: 0,
-            log: made.log,
-            credentials: made.credentials,
-            code: made.code,
-        };
+        let version = self.request.resolved.version.clone();
+        let instance = made.into_instance(environment, version, self.inner.fabric.now());
         Ready { instance, init, spent }
     }
 
@@ -376,6 +385,6 @@ fn ms(duration: Duration) -> f64 {
 }
 
 #[expect(clippy::disallowed_methods, reason = "measures a duration")]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }

@@ -2,15 +2,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::Arn;
+use base::{Arn, Timestamp};
 use fabric::Fabric;
 use sandbox::EnvironmentSpec;
 use sha2::{Digest, Sha256};
 
 use super::Inner;
-use crate::environment::{Folders, Held};
-use crate::output::{Format, Level, LogStream, StreamSpec};
-use crate::pool::Credentials;
+use crate::environment::{Environment, Folders, Held};
+use crate::output::{Format, Level, LogStream, Platform, StreamSpec};
+use crate::pool::{Credentials, Instance};
 use crate::registry::Version;
 
 /// How long a role's credentials in an environment hold; longer than an environment is used.
@@ -54,10 +54,29 @@ impl Specification {
         };
         Specification { spec, log: inner.logs.open(stream), credentials, code: folders.held }
     }
+
+    /// Writes the line that stands before all that is written during init.
+    pub(super) fn say_init_start(&self, version: &Version) {
+        // Of an image the platform knows no runtime that it could tell.
+        let Some(runtime) = version.runtime.as_deref() else { return };
+        let (function, runtime_arn) = (&version.function_name, &runtime_arn(version, runtime));
+        self.log.platform(None, &Platform::InitStart { function, version: &version.version, runtime, runtime_arn });
+    }
+
+    /// The environment that was made with it at `started`.
+    pub(super) fn into_instance(
+        self,
+        environment: Arc<dyn Environment>,
+        version: Arc<Version>,
+        started: Timestamp,
+    ) -> Instance {
+        let Specification { log, credentials, code, .. } = self;
+        Instance { environment, version, started, used_mb: 0, log, credentials, code }
+    }
 }
 
 /// The ARN by which INIT_START names the runtime's version.
-pub(super) fn runtime_arn(version: &Version, runtime: &str) -> String {
+fn runtime_arn(version: &Version, runtime: &str) -> String {
     let digest = wire::checksum::hex(&Sha256::digest(runtime.as_bytes()));
     let region = &version.scope.region;
     format!("arn:{}:lambda:{region}::runtime:{digest}", region.partition())

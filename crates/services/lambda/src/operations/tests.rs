@@ -78,6 +78,7 @@ async fn open(fabric: &Fabric, folder: &tempfile::TempDir) -> Arc<Lambda> {
         data_dir: folder.path().to_owned(),
         concurrency: 1_000,
         endpoint_url: "http://127.0.0.1:4566".into(),
+        standby_memory_mb: 0,
     };
     let lambda = Lambda::open_with(fabric.clone(), Arc::new(Nothing), settings).await.unwrap();
     lambda.plug();
