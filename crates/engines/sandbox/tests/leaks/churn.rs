@@ -30,9 +30,11 @@ enum Ending {
     StartDropped,
     ForkedStopped,
     ForkedDropped,
+    /// Two are forked from a template; it and one of them are dropped.
+    Restored,
 }
 
-const ENDINGS: [Ending; 8] = [
+const ENDINGS: [Ending; 9] = [
     Ending::Stopped,
     Ending::ForkedStopped,
     Ending::Dropped,
@@ -41,6 +43,7 @@ const ENDINGS: [Ending; 8] = [
     Ending::InvocationDropped,
     Ending::ForkedDropped,
     Ending::StartDropped,
+    Ending::Restored,
 ];
 
 struct Nowhere;
@@ -116,6 +119,9 @@ impl Churn {
     async fn one(&self, number: usize) {
         let ending = ENDINGS[number % ENDINGS.len()];
         let turns = number / ENDINGS.len() % TURNS_MAX;
+        if let Ending::Restored = ending {
+            return self.restore().await;
+        }
         let forked = matches!(ending, Ending::ForkedStopped | Ending::ForkedDropped);
         let (spec, id) = self.specification(if forked { "python3.12" } else { "provided.al2023" });
         let starting = self.sandbox.start(spec, Arc::new(Nowhere));
@@ -127,6 +133,28 @@ impl Churn {
         let answer = environment.invoke(event(&id, "7")).await.result;
         assert_eq!(answer.as_deref().ok(), Some(&b"7"[..]), "{id}, {ending:?}: {answer:?}");
         end(environment, ending, &id, turns).await;
+    }
+
+    async fn restore(&self) {
+        let (spec, id) = self.snap_start();
+        let template = self.sandbox.make_template(spec, Arc::new(Nowhere)).await;
+        let template = template.unwrap_or_else(|error| panic!("{id}: {error}"));
+        for stopped in [true, false] {
+            let (spec, id) = self.snap_start();
+            let restored = self.sandbox.restore(&template, spec, Arc::new(Nowhere)).await;
+            let restored = restored.unwrap_or_else(|error| panic!("{id}: {error}"));
+            let answer = restored.invoke(event(&id, "7")).await.result;
+            assert_eq!(answer.as_deref().ok(), Some(&b"7"[..]), "{id}, restored: {answer:?}");
+            if stopped {
+                restored.stop().await;
+            }
+        }
+    }
+
+    fn snap_start(&self) -> (EnvironmentSpec, String) {
+        let (mut spec, id) = self.specification("python3.12");
+        spec.variables.insert("AWS_LAMBDA_INITIALIZATION_TYPE".to_owned(), "snap-start".to_owned());
+        (spec, id)
     }
 
     fn specification(&self, runtime: &str) -> (EnvironmentSpec, String) {
@@ -170,7 +198,7 @@ async fn end(environment: Environment, ending: Ending, id: &str, turns: usize) {
             environment.thaw().await;
             drop(environment);
         }
-        Ending::Dropped | Ending::StartDropped => drop(environment),
+        Ending::Dropped | Ending::StartDropped | Ending::Restored => drop(environment),
     }
 }
 
