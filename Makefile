@@ -36,6 +36,7 @@ test-rust: ## Run the tests beside the code
 # KOBEL_BIN tests another binary than the one built here.
 test-clients: ## Run the official clients against a real server (KOBEL_BIN=…, PYTEST_ARGS=…)
 	if [[ -z "$${KOBEL_BIN:-}" ]]; then cargo build -p kobel; fi
+	cargo build -p kobel-runtime-client
 	KOBEL_BIN="$${KOBEL_BIN:-$(CARGO_TARGET_DIR)/debug/kobel}" pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) tests
 
 leaks: setup ## Make and end 20,000 environments, and as many without root: nothing may be left (some minutes)

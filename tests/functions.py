@@ -74,6 +74,13 @@ class Functions:
         self.wait_active(name)
         return created
 
+    def create_image(self, name, uri, **arguments):
+        """Creates a function from a container image and waits until it is Active."""
+        settings = {"PackageType": "Image", "Code": {"ImageUri": uri}, "Role": self.server.role(), "Timeout": 10}
+        created = self.lambda_.create_function(FunctionName=name, **(settings | arguments))
+        self.wait_active(name)
+        return created
+
     def wait_active(self, name):
         def active():
             configuration = self.lambda_.get_function_configuration(FunctionName=name)

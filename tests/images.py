@@ -6,8 +6,10 @@ import hashlib
 import http.server
 import io
 import json
+import os
 import platform
 import re
+import subprocess
 import tarfile
 import threading
 import urllib.parse
@@ -77,6 +79,10 @@ class Image:
     config: dict = field(default_factory=dict)
     architecture: str = MACHINE
 
+    def add(self, files):
+        """One more layer."""
+        self.layers.append(layer(files))
+
     def _configuration(self):
         rootfs = {"type": "layers", "diff_ids": [digest_of(layer) for layer in self.layers]}
         content = {"architecture": self.architecture, "os": "linux", "config": self.config, "rootfs": rootfs}
@@ -130,6 +136,27 @@ def echo_image(version="1", **config):
     files |= {"entry.sh": ENTRY, "work/here": ""}
     default = {"Entrypoint": ["/entry.sh"], "Cmd": ["app.handler"], "WorkingDir": "/work", "Env": ["OWN=image"]}
     return Image([layer(files), layer({"version": version})], default | config)
+
+
+def python_image(*extensions):
+    """An image with the host's Python and nothing else: the interpreter, its modules, and the libraries that they and
+    `extensions` need."""
+    program = os.path.realpath("/usr/bin/python3")
+    version = os.path.basename(program)
+    modules = f"/usr/lib/{version}"
+    extensions += tuple(os.path.join(modules, "lib-dynload", name) for name in os.listdir(f"{modules}/lib-dynload"))
+    linked = subprocess.run(["ldd", program, *extensions], capture_output=True, text=True, check=True).stdout
+    libraries = {found for line in linked.splitlines() for found in re.findall(r"(/\S+) \(0x", line)}
+    files = {path.removeprefix("/"): _read(path) for path in sorted(libraries)}
+    files |= {f"usr/bin/{version}": _read(program), "usr/bin/python3": Link(version)}
+    unneeded = re.compile(r"/(test|tests|__pycache__|idlelib|lib2to3|tkinter|turtledemo|ensurepip|config-[^/]*)(/|$)")
+    tree = folder_layer(modules, modules.removeprefix("/"), lambda name: unneeded.search("/" + name))
+    return Image([layer(files), tree], {"Env": ["PATH=/usr/bin"]})
+
+
+def _read(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 class Registry:

@@ -22,11 +22,7 @@ def registry():
 
 
 def create(server, name, uri, **arguments):
-    functions = Functions(server)
-    settings = {"PackageType": "Image", "Code": {"ImageUri": uri}, "Role": server.role(), "Timeout": 10}
-    created = functions.lambda_.create_function(FunctionName=name, **(settings | arguments))
-    functions.wait_active(name)
-    return created
+    return Functions(server).create_image(name, uri, **arguments)
 
 
 def refused(call, code="InvalidParameterValueException"):
