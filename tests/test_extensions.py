@@ -97,6 +97,37 @@ def logged(logs):
     return wait
 
 
+EXTENSION = "#!/usr/bin/env python3\n" + API
+"""What external extensions begin with."""
+
+OUTER = EXTENSION + r"""
+import sys
+print("outer sees", json.dumps(sorted(os.environ)), flush=True)
+open("/tmp/started", "w").close()
+identifier, about = register("outer", "INVOKE", "SHUTDOWN")
+while True:
+    answer, event = next_event(identifier)
+    print("outer heard", json.dumps(event), flush=True)
+    if event["eventType"] == "SHUTDOWN":
+        sys.exit(0)
+    if "wait" in os.environ:
+        told(os.environ["wait"])
+        print("outer went on", flush=True)
+"""
+
+FUNCTION = """
+import os, time
+started = os.path.exists("/tmp/started")
+def handler(event, context):
+    if event == "exit":
+        os._exit(3)
+    if event == "hang":
+        while True:
+            time.sleep(1)
+    return started
+"""
+
+
 class TestInternal:
     def test_a_custom_runtime_registers_itself(self, functions, name, logged):
         functions.create(name, "h", "provided", Code={"ZipFile": zipped({"bootstrap": BOOTSTRAP})})
@@ -223,3 +254,104 @@ class TestInternal:
         assert (done.error, done.payload["errorType"]) == ("Unhandled", "Extension.InitError")
         lines = logged(name, "REPORT")
         assert "EXTENSION\tName: inner\tState: InitError\tEvents: []\tError Type: Extension.NoNuts\n" in lines
+
+
+class TestExternal:
+    @pytest.fixture
+    def extended(self, functions, lambda_, name):
+        """Creates a function with the extension of this text in a layer."""
+
+        def create(text, extension="outer", **arguments):
+            code = {"ZipFile": zipped({"app.py": FUNCTION})}
+            layers = [layer(lambda_, name, {f"extensions/{extension}": text})]
+            functions.create(name, "app.handler", **({"Code": code, "Layers": layers} | arguments))
+            return name
+
+        return create
+
+    def heard(self, lines, kind):
+        events = [json.loads(line.removeprefix("outer heard")) for line in lines if line.startswith("outer heard")]
+        return [event for event in events if event["eventType"] == kind]
+
+    def test_it_starts_before_the_runtime_and_hears_of_all(self, functions, lambda_, extended, logged):
+        name = extended(OUTER, Environment={"Variables": {"MINE": "1"}})
+        done = functions.invoke(name)
+        assert done.payload is True
+        again = functions.invoke(name)
+        lambda_.update_function_configuration(FunctionName=name, Description="new")
+        lines = logged(name, '"SHUTDOWN"')
+        assert "EXTENSION\tName: outer\tState: Ready\tEvents: [INVOKE, SHUTDOWN]\n" in lines
+        told_of = [event["requestId"] for event in self.heard(lines, "INVOKE")]
+        assert told_of == [one.reply["ResponseMetadata"]["RequestId"] for one in (done, again)]
+        assert self.heard(lines, "SHUTDOWN")[0]["shutdownReason"] == "spindown"
+        assert self.heard(lines, "SHUTDOWN")[0]["deadlineMs"] > self.heard(lines, "INVOKE")[0]["deadlineMs"] - 60_000
+        sees = json.loads(next(line for line in lines if line.startswith("outer sees")).removeprefix("outer sees"))
+        assert {"MINE", "AWS_LAMBDA_RUNTIME_API", "AWS_ACCESS_KEY_ID", "AWS_LAMBDA_FUNCTION_NAME"} <= set(sees)
+        assert not {"_HANDLER", "LAMBDA_TASK_ROOT", "AWS_EXECUTION_ENV", "AWS_LAMBDA_LOG_GROUP_NAME"} & set(sees)
+
+    def test_it_may_work_on_when_the_caller_has_its_answer(self, functions, s3, name, extended, logged):
+        s3.create_bucket(Bucket=name)
+        extended(OUTER, Environment={"Variables": {"wait": f"/{name}/go"}})
+        done = functions.invoke(name)
+        assert done.payload is True and "REPORT" not in done.log
+        s3.put_object(Bucket=name, Key="go", Body=b"")
+        lines = logged(name, f"REPORT RequestId: {done.reply['ResponseMetadata']['RequestId']}")
+        assert "outer went on\n" in lines
+
+    @pytest.mark.parametrize(
+        ("event", "reason", "error"),
+        [("exit", "failure", "Runtime.ExitError"), ("hang", "timeout", "Sandbox.Timedout")],
+    )
+    def test_it_learns_why_the_environment_ends(self, functions, extended, logged, event, reason, error):
+        name = extended(OUTER, Timeout=2)
+        done = functions.invoke(name, event)
+        assert done.payload["errorType"] == error
+        lines = logged(name, '"SHUTDOWN"')
+        assert self.heard(lines, "SHUTDOWN")[0]["shutdownReason"] == reason
+        assert functions.invoke(name).payload is True
+
+    @pytest.mark.parametrize(
+        ("text", "error", "message", "state"),
+        [
+            (EXTENSION + "import sys\nsys.exit(3)\n", "Extension.Crash", "exit status 3", "Extension.Crash"),
+            (
+                EXTENSION
+                + "identifier, _ = register('outer')\n"
+                + "headers = {'Lambda_Extension_Function_Error_Type': 'Extension.NoNuts'}\n"
+                + "extension('POST', 'init/error', '{}', Lambda_Extension_Identifier=identifier, **headers)\n",
+                "Extension.InitError",
+                "extension `outer` reported Extension.NoNuts",
+                "Extension.NoNuts",
+            ),
+            (
+                "no program",
+                "Extension.LaunchError",
+                "fork/exec /opt/extensions/outer: exec format error",
+                "UnknownError",
+            ),
+        ],
+        ids=["crash", "init-error", "launch-error"],
+    )
+    def test_one_that_does_not_come_up_fails_init(self, functions, extended, logged, text, error, message, state):
+        name = extended(text)
+        done = functions.invoke(name)
+        request_id = done.reply["ResponseMetadata"]["RequestId"]
+        assert done.payload == {"errorType": error, "errorMessage": f"RequestId: {request_id} Error: {message}"}
+        lines = logged(name, f"REPORT RequestId: {request_id}")
+        assert any(line.startswith("EXTENSION\tName: outer") and f"Error Type: {state}" in line for line in lines)
+        reports = [line for line in lines if line.startswith("INIT_REPORT")]
+        assert len(reports) == 2 and all(f"Error Type: {error}" in line for line in reports)
+
+    def test_one_that_crashes_during_an_invocation_fails_it(self, functions, extended):
+        crash = "identifier, _ = register('outer', 'INVOKE')\nnext_event(identifier)\nos._exit(5)\n"
+        name = extended(EXTENSION + crash, Code={"ZipFile": zipped({"app.py": FUNCTION})})
+        done = functions.invoke(name, "hang")
+        assert (done.error, done.payload["errorType"]) == ("Unhandled", "Extension.Crash")
+        assert done.payload["errorMessage"].endswith("Error: exit status 5")
+
+    def test_there_are_ten_at_most(self, functions, lambda_, name):
+        files = {f"extensions/{number:02}": "#!/bin/sh\nexec sleep 60\n" for number in range(11)}
+        code = {"ZipFile": zipped({"app.py": FUNCTION})}
+        functions.create(name, "app.handler", Code=code, Layers=[layer(lambda_, name, files)])
+        done = functions.invoke(name)
+        assert done.payload["errorType"] == "Extension.LaunchError"

@@ -8,6 +8,13 @@ pub(crate) fn start() -> Instant {
     Instant::now()
 }
 
+/// The moment after some time, in milliseconds since the epoch.
+#[expect(clippy::disallowed_methods, reason = "real processes read the host's time")]
+pub(crate) fn epoch_ms_after(duration: Duration) -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from((now + duration).as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Waits for real time to pass.
 #[expect(clippy::disallowed_methods, reason = "the deadline of a real process")]
 pub(crate) async fn after(duration: Duration) {

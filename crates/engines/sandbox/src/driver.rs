@@ -1,5 +1,6 @@
 //! Drivers make environments: isolated ones out of namespaces, or plain processes.
 
+pub(crate) mod crew;
 #[cfg(target_os = "linux")]
 pub(crate) mod namespaces;
 #[cfg(target_os = "linux")]
@@ -30,6 +31,10 @@ pub(crate) struct Spawned {
     pub link: Link,
     /// The listener of the Extensions API where the runtime does not use the Runtime API, which serves both.
     pub extensions: Option<TcpListener>,
+    /// External extensions, where there are any.
+    pub crew: Option<crew::Crew>,
+    /// What they write, in one.
+    pub extensions_output: Option<Receiver>,
     /// The listener of the endpoint inside the environment; `None` where the server's own port is
     /// within reach.
     pub endpoint: Option<TcpListener>,

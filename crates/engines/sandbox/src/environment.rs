@@ -1,5 +1,7 @@
 //! One execution environment: started, invoked one event at a time, frozen, stopped.
 
+mod shutdown;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -10,7 +12,8 @@ use crate::deadline;
 use crate::driver::{Ended, Link, Process, Spawned};
 use crate::error::{FunctionError, StartError};
 use crate::exit::Exit;
-use crate::extensions::{Extensions, Failure, ShutdownReason};
+use crate::extensions::ShutdownReason::{self, Failure as Failed, Timeout};
+use crate::extensions::{Extensions, Failure};
 use crate::output::Pump;
 use crate::response::{ResponseSender, Sink, TooLarge};
 use crate::session::{Channel, Init, Reply, RuntimeApi, Session};
@@ -19,8 +22,6 @@ use crate::spec::{EnvironmentSpec, Invocation, Outcome, Output, Settled, StartMo
 /// How long the last words of processes that have ended may be under way.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(50);
 
-/// How long a runtime with internal extensions only may take to end, as on Lambda.
-const INTERNAL_SHUTDOWN_MAX: Duration = Duration::from_millis(500);
 /// How long a process may take to end after it closed its conversation, before it is killed.
 const LEAVE_TIME: Duration = Duration::from_secs(2);
 /// How long the kernel may take to end killed processes, before they are given up on.
@@ -49,10 +50,9 @@ struct Inner {
     init_duration: Duration,
     mode: StartMode,
     why_exec: Option<&'static str>,
-    endpoint: Option<JoinHandle<()>>,
     extensions: Arc<Extensions>,
-    /// Serves the Extensions API where the session does not.
-    extensions_api: Option<JoinHandle<()>>,
+    /// Serves the Extensions API where the session does not, and hears of external extensions.
+    servants: Vec<JoinHandle<()>>,
     /// Why it ends, once that is known.
     doom: OnceLock<ShutdownReason>,
     /// What it was forked from, and ends with.
@@ -93,12 +93,13 @@ impl Environment {
         started: Instant,
         purpose: Purpose,
     ) -> Result<Environment, StartError> {
-        let extensions = Extensions::new(spec, output.clone());
+        let extensions = Extensions::new(spec, spawned.crew, output.clone());
         let session = match spawned.link {
             Link::Channel(stream) => Session::Channel(Channel::new(stream)),
             Link::RuntimeApi(listener) => Session::RuntimeApi(RuntimeApi::serve(listener, extensions.clone())),
         };
-        let work = Work { session, pump: Pump::new(spawned.output, output) };
+        let work = Work { session, pump: Pump::new(spawned.output, spawned.extensions_output, output) };
+        let api = spawned.extensions.map(|listener| extensions.serve(listener));
         let mut inner = Inner {
             process: spawned.process,
             work: tokio::sync::Mutex::new(work),
@@ -107,8 +108,7 @@ impl Environment {
             init_duration: Duration::ZERO,
             mode: spawned.mode,
             why_exec: spawned.why_exec,
-            endpoint,
-            extensions_api: spawned.extensions.map(|listener| extensions.serve(listener)),
+            servants: extensions.attend().into_iter().chain(api).chain(endpoint).collect(),
             extensions,
             doom: OnceLock::new(),
             template: OnceLock::new(),
@@ -160,7 +160,7 @@ impl Environment {
         let mut work = inner.work.lock().await;
         let started = deadline::start();
         if !self.is_alive() {
-            let exit = inner.process.ended().await.exit;
+            let exit = inner.runtime_ended().await.exit;
             return inner.outcome(Err(FunctionError::Exited { exit }), started.elapsed(), None);
         }
         let guard = Cancelled { inner, armed: true };
@@ -219,7 +219,7 @@ impl Environment {
     /// Ends it and waits until nothing of it runs: extensions and the runtime may finish if there are any extensions,
     /// else all is killed.
     pub async fn stop(&self) {
-        self.inner.shut_down().await;
+        self.inner.stop().await;
     }
 
     /// Waits until its processes have ended, by themselves or by [`Environment::stop`].
@@ -234,7 +234,8 @@ impl Environment {
 
     /// Whether it can take an invocation: it may also have died by itself since the last one.
     pub fn is_alive(&self) -> bool {
-        self.inner.alive.load(Ordering::Acquire) && !self.inner.process.has_ended()
+        let inner = &self.inner;
+        inner.alive.load(Ordering::Acquire) && !inner.process.has_ended() && !inner.extensions.are_broken()
     }
 
     fn report(&self, action: &str, result: std::io::Result<()>) {
@@ -251,6 +252,9 @@ impl Inner {
         let mut work = self.work.lock().await;
         let Work { session, pump } = &mut *work;
         let init = async {
+            if let Err(error) = self.extensions.start_runtime().await {
+                return Init::Broken(format!("it could not be started: {error}"));
+            }
             let init = session.init().await;
             if matches!(init, Init::Done) {
                 self.extensions.initialised().await;
@@ -260,6 +264,9 @@ impl Inner {
         let end = self.watch(init, pump, timeout).await;
         let result = match end {
             End::Said(Init::Done) if purpose == Purpose::Events => Ok(()),
+            End::Said(Init::Template(None)) if purpose == Purpose::Template && self.extensions.are_there() => {
+                Err(StartError::Unforkable { reason: "it has extensions".to_owned() })
+            }
             End::Said(Init::Template(None)) if purpose == Purpose::Template => Ok(()),
             End::Said(Init::Template(Some(reason))) if purpose == Purpose::Template => {
                 Err(StartError::Unforkable { reason })
@@ -277,6 +284,8 @@ impl Inner {
         };
         self.extensions.tell_states();
         if result.is_err() {
+            let reason = if matches!(result, Err(StartError::Timeout { .. })) { Timeout } else { Failed };
+            self.shut_down(pump, reason).await;
             self.kill().await;
         }
         pump.drain();
@@ -291,6 +300,7 @@ impl Inner {
             said = &mut said => return End::Said(said),
             ended = self.process.ended() => ended,
             () = self.process.memory_exceeded() => return End::OutOfMemory,
+            ended = self.runtime_ended() => ended,
             () = deadline::after(limit) => return End::Timeout,
             failure = self.extensions.failed() => return End::Extension(failure),
             never = pump.run() => match never {},
@@ -325,7 +335,7 @@ impl Inner {
                 return (Err(error), ended);
             }
         };
-        let ended = self.condemn(ShutdownReason::Failure).await;
+        let ended = self.condemn(Failed).await;
         (Err(error), ended)
     }
 
@@ -333,14 +343,14 @@ impl Inner {
     async fn give_up<T>(&self, end: End<T>, limit: Duration) -> (FunctionError, Option<Ended>) {
         let (error, reason) = match end {
             End::Died(ended) => {
-                self.alive.store(false, Ordering::Release);
+                self.doom(Failed);
                 return (death(ended), Some(ended));
             }
             End::Extension(Failure { error_type, message }) => {
-                (FunctionError::Extension { error_type, message }, ShutdownReason::Failure)
+                (FunctionError::Extension { error_type, message }, Failed)
             }
-            End::OutOfMemory => (FunctionError::OutOfMemory, ShutdownReason::Failure),
-            End::Said(_) | End::Timeout => (FunctionError::Timeout { after: limit }, ShutdownReason::Timeout),
+            End::OutOfMemory => (FunctionError::OutOfMemory, Failed),
+            End::Said(_) | End::Timeout => (FunctionError::Timeout { after: limit }, Timeout),
         };
         let ended = self.condemn(reason).await;
         (error, ended)
@@ -351,44 +361,30 @@ impl Inner {
         if !self.extensions.are_there() {
             return self.kill().await;
         }
-        self.alive.store(false, Ordering::Release);
-        self.doom.get_or_init(|| reason);
+        self.doom(reason);
         None
     }
 
-    /// Lets the runtime and the extensions finish, within Lambda's limits, and kills what is left.
-    async fn shut_down(&self) {
-        let was_alive = self.alive.swap(false, Ordering::AcqRel);
-        // Whoever invokes it meanwhile learns that it was killed.
-        if let Ok(mut work) = self.work.try_lock()
-            && self.extensions.are_there()
-            && (was_alive || self.doom.get().is_some())
-            && !self.process.has_ended()
-        {
-            let _ = self.process.thaw();
-            self.process.terminate();
-            self.linger(&mut work.pump, INTERNAL_SHUTDOWN_MAX).await;
-            work.pump.drain();
-        }
-        self.kill().await;
+    fn doom(&self, reason: ShutdownReason) {
+        self.alive.store(false, Ordering::Release);
+        self.doom.get_or_init(|| reason);
     }
 
-    /// Reads output until all processes have ended, or the time is over.
-    async fn linger(&self, pump: &mut Pump, limit: Duration) {
+    /// Waits for the end of the runtime, which external extensions outlive.
+    async fn runtime_ended(&self) -> Ended {
         tokio::select! {
             biased;
-            _ = self.process.ended() => {}
-            () = deadline::after(limit) => {}
-            never = pump.run() => match never {},
+            ended = self.process.ended() => ended,
+            exit = self.extensions.runtime_ended() => Ended { exit, out_of_memory: false, max_memory_bytes: None },
         }
     }
 
     /// The connection of a response broke: perhaps because the process is ending.
     async fn truncated(&self) -> (Result<bytes::Bytes, FunctionError>, Option<Ended>) {
-        let Some(ended) = deadline::within(LAST_WORDS_MAX, self.process.ended()).await else {
+        let Some(ended) = deadline::within(LAST_WORDS_MAX, self.runtime_ended()).await else {
             return (Err(FunctionError::TruncatedResponse), None);
         };
-        self.alive.store(false, Ordering::Release);
+        self.doom(Failed);
         (Err(death(ended)), Some(ended))
     }
 
@@ -414,8 +410,8 @@ impl Inner {
 
     /// The runtime closed its conversation: lets it end by itself for a while.
     async fn leave(&self) -> Ended {
-        self.alive.store(false, Ordering::Release);
-        match deadline::within(LEAVE_TIME, self.process.ended()).await {
+        self.doom(Failed);
+        match deadline::within(LEAVE_TIME, self.runtime_ended()).await {
             Some(ended) => ended,
             None => self.kill().await.unwrap_or(KILLED),
         }
@@ -428,9 +424,7 @@ impl Inner {
         if ended.is_none() {
             tracing::error!("an environment was killed but has not ended");
         }
-        for listener in [&self.endpoint, &self.extensions_api].into_iter().flatten() {
-            listener.abort();
-        }
+        self.servants.iter().for_each(JoinHandle::abort);
         ended
     }
 }
@@ -438,9 +432,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.process.kill();
-        for listener in [&self.endpoint, &self.extensions_api].into_iter().flatten() {
-            listener.abort();
-        }
+        self.servants.iter().for_each(JoinHandle::abort);
     }
 }
 

@@ -37,6 +37,12 @@ pub enum Error {
          without `--isolation process`; `kobel doctor` tells what is missing"
     )]
     ImageNeedsNamespaces,
+    /// The process driver starts no extensions.
+    #[error(
+        "external extensions need the namespaces driver: run Kobel where user namespaces are allowed, without \
+         `--isolation process`; `kobel doctor` tells what is missing"
+    )]
+    ExtensionsNeedNamespaces,
     /// The Java classes of the runtime could not be compiled.
     #[error("failed to compile the Java runtime with `{javac}`: {detail}")]
     JavaCompile { javac: String, detail: String },

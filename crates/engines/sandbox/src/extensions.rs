@@ -5,6 +5,7 @@
 //! extensions waits for a change of the registry.
 
 mod api;
+mod launch;
 mod registry;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,9 +14,15 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::driver::crew::{Crew, News};
+use crate::exit::Exit;
 use crate::session::listen::{self, Route};
 use crate::spec::{EnvironmentSpec, ExtensionStatus, Invocation, Output};
 pub(crate) use api::is_path;
+pub(crate) use launch::names as external;
+#[cfg(target_os = "linux")]
+pub(crate) use launch::{FOLDER, variables};
+pub(crate) use registry::EXTENSIONS_MAX;
 use registry::{Event, Registry};
 pub(crate) use registry::{Failure, ShutdownReason};
 
@@ -25,6 +32,8 @@ pub(crate) struct Extensions {
     registry: Mutex<Registry>,
     changes: watch::Sender<u64>,
     output: Arc<dyn Output>,
+    /// External ones.
+    crew: Option<Crew>,
 }
 
 /// What an extension learns about the function.
@@ -36,7 +45,8 @@ struct About {
 }
 
 impl Extensions {
-    pub(crate) fn new(spec: &EnvironmentSpec, output: Arc<dyn Output>) -> Arc<Extensions> {
+    /// Those of an environment; `crew` are the external ones, which have been started.
+    pub(crate) fn new(spec: &EnvironmentSpec, crew: Option<Crew>, output: Arc<dyn Output>) -> Arc<Extensions> {
         let variable = |name: &str| spec.variables.get(name).cloned().unwrap_or_default();
         let about = About {
             function_name: variable("AWS_LAMBDA_FUNCTION_NAME"),
@@ -44,7 +54,108 @@ impl Extensions {
             handler: spec.handler.clone(),
             account_id: spec.account_id.clone(),
         };
-        Arc::new(Extensions { about, registry: Mutex::default(), changes: watch::Sender::new(0), output })
+        let mut registry = Registry::default();
+        for (number, name) in crew.iter().flat_map(|crew| &crew.names).enumerate() {
+            match number {
+                EXTENSIONS_MAX.. => registry.launch_failed(name, "TooManyExtensions", "too many extensions"),
+                _ => registry.started(name),
+            }
+        }
+        Arc::new(Extensions { about, registry: Mutex::new(registry), changes: watch::Sender::new(0), output, crew })
+    }
+
+    /// Hears what becomes of external extensions, until dropped.
+    pub(crate) fn attend(self: &Arc<Self>) -> Option<JoinHandle<()>> {
+        self.crew.as_ref()?;
+        let extensions = Arc::downgrade(self);
+        Some(tokio::spawn(async move {
+            loop {
+                let Some(extensions) = extensions.upgrade() else { return };
+                let Some(news) = extensions.news().await else { return };
+                extensions.hear(news);
+            }
+        }))
+    }
+
+    async fn news(&self) -> Option<News> {
+        self.crew.as_ref()?.news().await
+    }
+
+    fn hear(&self, news: News) {
+        let names = self.crew.as_ref().map_or(&[][..], |crew| &crew.names);
+        let name = |extension: usize| names.get(extension).map_or("", String::as_str);
+        match news {
+            News::LaunchFailed { extension, error } => {
+                let error = std::io::Error::from_raw_os_error(error);
+                let reason = launch::reason_of(&error);
+                let message = format!("fork/exec {}/{}: {}", launch::FOLDER, name(extension), launch::text_of(&error));
+                self.registry().launch_failed(name(extension), reason, &message);
+            }
+            News::ExtensionEnded { extension, exit } => self.registry().exited(name(extension), &exit_text(exit)),
+            News::RuntimeEnded { exit } => self.registry().runtime_exit = Some(exit),
+        }
+        self.changed();
+    }
+
+    /// Lets the runtime start as soon as every external extension has registered. Waits for ever where one has failed.
+    pub(crate) async fn start_runtime(&self) -> std::io::Result<()> {
+        let Some(crew) = &self.crew else { return Ok(()) };
+        self.until(|registry| registry.failure().is_none() && registry.is_registered()).await;
+        crew.start_runtime()
+    }
+
+    /// Waits for the end of a runtime that others outlive.
+    pub(crate) async fn runtime_ended(&self) -> Exit {
+        loop {
+            self.until(|registry| registry.runtime_exit.is_some()).await;
+            if let Some(exit) = self.registry().runtime_exit {
+                return exit;
+            }
+        }
+    }
+
+    /// Whether an external extension or the runtime has ended, although others live.
+    pub(crate) fn are_broken(&self) -> bool {
+        let registry = self.registry();
+        registry.failure().is_some() || registry.runtime_exit.is_some()
+    }
+
+    /// Whether there are external ones.
+    pub(crate) fn are_external(&self) -> bool {
+        self.crew.is_some()
+    }
+
+    /// Asks a runtime that others are to outlive to end.
+    pub(crate) fn terminate_runtime(&self) {
+        if let Some(crew) = &self.crew {
+            crew.terminate_runtime();
+        }
+    }
+
+    /// Kills a runtime that others are to outlive.
+    pub(crate) fn kill_runtime(&self) {
+        if let Some(crew) = &self.crew {
+            crew.kill_runtime();
+        }
+    }
+
+    /// Tells external extensions that the environment ends, and kills those that do not want to know.
+    pub(crate) fn begin_shutdown(&self, reason: ShutdownReason, deadline_epoch_ms: i64) {
+        let Some(crew) = &self.crew else { return };
+        let unwilling = {
+            let mut registry = self.registry();
+            registry.end(&Event::shutdown(reason, deadline_epoch_ms));
+            registry.unwilling()
+        };
+        self.changed();
+        for (number, _) in crew.names.iter().enumerate().filter(|(_, name)| unwilling.contains(name)) {
+            crew.kill_extension(number);
+        }
+    }
+
+    /// Waits until every external one has ended.
+    pub(crate) async fn gone(&self) {
+        self.until(Registry::is_gone).await;
     }
 
     /// Serves the API alone, where the runtime does not use HTTP.
@@ -117,6 +228,14 @@ impl Extensions {
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As Go's `os/exec`, and so AWS, words it.
+fn exit_text(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit status {code}"),
+        Exit::Signal(_) => exit.to_string().trim_start_matches("exited with error: ").to_owned(),
     }
 }
 

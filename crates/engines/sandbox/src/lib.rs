@@ -58,5 +58,7 @@ pub use output::LINE_BYTES_MAX;
 pub use response::{ResponsePart, ResponseReader, ResponseSender, StreamLimits, response_stream};
 pub use runtimes::{Family, Resolved, Runtime, Version};
 pub use sandbox::Sandbox;
-pub use spec::{EnvironmentSpec, ExtensionStatus, Image, Invocation, Line, Outcome, Output, Settled, StartMode, Usage};
+pub use spec::{
+    EnvironmentSpec, ExtensionStatus, Image, Invocation, Line, Outcome, Output, Settled, Source, StartMode, Usage,
+};
 pub use template::Template;

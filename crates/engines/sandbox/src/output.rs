@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::net::unix::pipe::Receiver;
 
-use crate::spec::{Line, Output};
+use crate::spec::{Line, Output, Source};
 
 /// The longest log event; longer lines are split. CloudWatch's limit is 256 KB with overhead.
 pub const LINE_BYTES_MAX: usize = 256 * 1024 - 26;
@@ -16,8 +16,15 @@ const READ_BYTES: usize = 16 * 1024;
 /// What may wait in the pipe when an invocation ends: the capacity of a pipe.
 const DRAIN_BYTES_MAX: usize = 64 * 1024;
 
-/// The reading end of an environment's standard output and error.
+/// Reads what an environment's processes write.
 pub(crate) struct Pump {
+    function: Reader,
+    extensions: Option<Reader>,
+}
+
+/// The reading end of standard output and error.
+struct Reader {
+    source: Source,
     pipe: Option<Receiver>,
     buffer: Vec<u8>,
     partial: Vec<u8>,
@@ -26,18 +33,46 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    pub(crate) fn new(pipe: Receiver, sink: Arc<dyn Output>) -> Pump {
-        Pump { pipe: Some(pipe), buffer: vec![0; READ_BYTES], partial: Vec::new(), sink, request_id: None }
+    /// What extensions write comes by a pipe of its own, where there are any.
+    pub(crate) fn new(function: Receiver, extensions: Option<Receiver>, sink: Arc<dyn Output>) -> Pump {
+        let extensions = extensions.map(|pipe| Reader::new(Source::Extension, pipe, sink.clone()));
+        Pump { function: Reader::new(Source::Function, function, sink), extensions }
     }
 
     /// From now on lines belong to this invocation. What waits from before is read as its own too,
     /// as Lambda does with the output of background work.
     pub(crate) fn begin(&mut self, request_id: &str) {
-        self.request_id = Some(request_id.to_owned());
+        for reader in self.readers() {
+            reader.request_id = Some(request_id.to_owned());
+        }
     }
 
     /// Hands on lines for as long as it is polled. Cancel safe.
     pub(crate) async fn run(&mut self) -> std::convert::Infallible {
+        let Some(extensions) = &mut self.extensions else { return self.function.run().await };
+        tokio::select! {
+            never = self.function.run() => never,
+            never = extensions.run() => never,
+        }
+    }
+
+    /// Hands on what was written up to now, the unfinished last line too.
+    pub(crate) fn drain(&mut self) {
+        self.readers().for_each(Reader::drain);
+    }
+
+    fn readers(&mut self) -> impl Iterator<Item = &mut Reader> {
+        std::iter::once(&mut self.function).chain(&mut self.extensions)
+    }
+}
+
+impl Reader {
+    fn new(source: Source, pipe: Receiver, sink: Arc<dyn Output>) -> Reader {
+        Reader { source, pipe: Some(pipe), buffer: vec![0; READ_BYTES], partial: Vec::new(), sink, request_id: None }
+    }
+
+    /// As [`Pump::run`].
+    async fn run(&mut self) -> std::convert::Infallible {
         loop {
             let Some(pipe) = &self.pipe else { return std::future::pending().await };
             if pipe.readable().await.is_err() {
@@ -48,8 +83,8 @@ impl Pump {
         }
     }
 
-    /// Hands on what was written up to now, the unfinished last line too.
-    pub(crate) fn drain(&mut self) {
+    /// As [`Pump::drain`].
+    fn drain(&mut self) {
         let mut drained = 0;
         while drained <= DRAIN_BYTES_MAX {
             // Past the event loop, which may not have heard of the latest bytes yet.
@@ -102,7 +137,7 @@ impl Pump {
             let piece = piece.strip_suffix(b"\r").unwrap_or(piece);
             let whole: Vec<u8> = piece.iter().map(|byte| if *byte == MESSAGE_BREAK { b'\n' } else { *byte }).collect();
             let text = String::from_utf8_lossy(&whole).into_owned();
-            self.sink.line(Line { request_id: self.request_id.clone(), text });
+            self.sink.line(Line { source: self.source, request_id: self.request_id.clone(), text });
         }
     }
 }
@@ -127,10 +162,11 @@ mod tests {
     async fn splits_lines_and_keeps_whole_messages() {
         let (reader, writer) = std::io::pipe().expect("pipe");
         let lines = Arc::new(Lines::default());
-        let mut pump = Pump::new(Receiver::from_owned_fd(reader.into()).expect("pipe"), lines.clone());
+        let pipe = Receiver::from_owned_fd(reader.into()).expect("pipe");
+        let mut pump = Pump::new(pipe, None, lines.clone());
         let mut writer = writer;
         writer.write_all(b"one\n\ntw").expect("write");
-        pump.take(|pipe, buffer| Ok(rustix::io::read(pipe, buffer)?));
+        pump.function.take(|pipe, buffer| Ok(rustix::io::read(pipe, buffer)?));
         pump.begin("r");
         writer.write_all(b"o\na\x1eb\r\nrest").expect("write");
         pump.drain();
@@ -150,13 +186,14 @@ mod tests {
     async fn splits_a_line_without_end_at_the_limit() {
         let (reader, writer) = std::io::pipe().expect("pipe");
         let lines = Arc::new(Lines::default());
-        let mut pump = Pump::new(Receiver::from_owned_fd(reader.into()).expect("pipe"), lines.clone());
+        let pipe = Receiver::from_owned_fd(reader.into()).expect("pipe");
+        let mut pump = Pump::new(pipe, None, lines.clone());
         let total = LINE_BYTES_MAX + 10;
         let thread = std::thread::spawn(move || {
             let mut writer = writer;
             writer.write_all(&vec![b'x'; total]).expect("write");
         });
-        while pump.pipe.is_some() {
+        while pump.function.pipe.is_some() {
             tokio::select! { biased; never = pump.run() => match never {}, () = tokio::task::yield_now() => {} }
         }
         thread.join().expect("writer");

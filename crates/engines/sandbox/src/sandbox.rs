@@ -232,7 +232,10 @@ impl Sandbox {
                 let layout = Layout::of_lambda();
                 let command = plan::command(spec, resolved, &layout, self.inner.config.endpoint_port);
                 let bearing = stem::of(spec, resolved, &layout).map_or_else(Bearing::Program, Bearing::Stem);
-                driver.spawn(namespaces::start(spec, command, conversation, bearing)).await
+                begin(driver, namespaces::start(spec, command, conversation, bearing)).await
+            }
+            Driver::Process if crate::extensions::external(spec).is_ok_and(|names| !names.is_empty()) => {
+                return Err(Error::ExtensionsNeedNamespaces.into());
             }
             Driver::Process => self.spawn_process(spec, resolved, conversation).await,
         };
@@ -246,7 +249,7 @@ impl Sandbox {
         let stem = stem::of(spec, resolved, &layout).map_err(unforkable)?;
         let command = plan::command(spec, resolved, &layout, self.inner.config.endpoint_port);
         let starting = namespaces::start(spec, command, Conversation::Channel, Bearing::Template(stem));
-        driver.spawn(starting).await.map_err(|error| StartError::Environment { reason: error.to_string() })
+        begin(driver, starting).await.map_err(|error| StartError::Environment { reason: error.to_string() })
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -264,7 +267,7 @@ impl Sandbox {
         let Driver::Namespaces(driver) = &self.inner.driver else { return Err(unforkable(NO_NAMESPACES)) };
         let command = plan::command(spec, resolved, &Layout::of_lambda(), self.inner.config.endpoint_port);
         let bearing = Bearing::OfTemplate(template.id().to_owned());
-        let spawning = driver.spawn(namespaces::start(spec, command, Conversation::Channel, bearing));
+        let spawning = begin(driver, namespaces::start(spec, command, Conversation::Channel, bearing));
         // A template has run the function's code: nobody knows whether it does what it is told.
         let spawned = deadline::within(spec.init_timeout, spawning).await;
         let spawned = spawned.ok_or(StartError::Timeout { after: spec.init_timeout })?;
@@ -288,7 +291,7 @@ impl Sandbox {
             Driver::Namespaces(driver) => {
                 let command = crate::image::command(spec, image, self.inner.config.endpoint_port)?;
                 let own = Bearing::Program("the image's own program");
-                let spawned = driver.spawn(namespaces::start(spec, command, Conversation::RuntimeApi, own)).await;
+                let spawned = begin(driver, namespaces::start(spec, command, Conversation::RuntimeApi, own)).await;
                 spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
             }
             Driver::Process => Err(Error::ImageNeedsNamespaces.into()),
@@ -376,6 +379,11 @@ impl Inner {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, WeakEnvironment>> {
         self.environments.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+#[cfg(target_os = "linux")]
+async fn begin(driver: &Namespaces, starting: std::io::Result<namespaces::Starting>) -> std::io::Result<Spawned> {
+    driver.spawn(starting?).await
 }
 
 #[cfg(target_os = "linux")]

@@ -141,15 +141,25 @@ pub struct Usage {
     pub max_memory_mb: u32,
 }
 
-/// One line that a function wrote to its standard output or error.
+/// One line that a function or an extension wrote to its standard output or error.
 ///
 /// A message that a bootstrap logged as a whole may hold line breaks: it is one log event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
+    pub source: Source,
     /// The invocation that was running, `None` during init.
     pub request_id: Option<String>,
     /// The text without its final line break, at most [`crate::LINE_BYTES_MAX`] bytes.
     pub text: String,
+}
+
+/// Who wrote a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The runtime's processes.
+    Function,
+    /// External extensions.
+    Extension,
 }
 
 /// Receives the lines of one environment, in order.

@@ -38,6 +38,9 @@ pub(crate) fn of(spec: &EnvironmentSpec, resolved: &Resolved, layout: &Layout) -
     if spec.variables.keys().any(has_a_say) {
         return Err("the function sets variables that interpreters read when they boot");
     }
+    if crate::extensions::external(spec).is_ok_and(|names| !names.is_empty()) {
+        return Err("its extensions start first");
+    }
     let command = plan::stem(spec, resolved, runtime, layout);
     let variables = command.variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     // The interpreter itself, and the size of its heap.

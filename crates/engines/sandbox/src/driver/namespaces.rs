@@ -16,6 +16,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe::Receiver;
 use tokio::net::{TcpListener, UnixStream};
 
+use super::crew::Crew;
 use super::paging;
 use super::resident::{self, Resident};
 use super::{Conversation, Ended, Later, Link, Process, Spawned};
@@ -24,6 +25,7 @@ use crate::cgroup::{Group, Limits};
 use crate::config::Config;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::extensions;
 use crate::launcher::message::{self, Origin, Start, Stem};
 use crate::plan::Command;
 use crate::session::{self, CHANNEL_VARIABLE};
@@ -59,6 +61,8 @@ pub(crate) struct Starting {
     start: Start,
     conversation: Conversation,
     bearing: Bearing,
+    /// The names of external extensions.
+    extensions: Vec<String>,
     /// The function's variables, which a runtime that is forked is told first.
     variables: BTreeMap<String, String>,
 }
@@ -81,7 +85,11 @@ pub(crate) fn start(
     mut command: Command,
     conversation: Conversation,
     bearing: Bearing,
-) -> Starting {
+) -> io::Result<Starting> {
+    let names = extensions::external(spec)?;
+    let programs =
+        names.iter().take(extensions::EXTENSIONS_MAX).map(|name| format!("{}/{name}", extensions::FOLDER)).collect();
+    let extensions = message::Extensions { programs, variables: extensions::variables(&command.variables) };
     let told = !matches!(bearing, Bearing::Program(_));
     let variables = if told { command.variables.clone() } else { BTreeMap::new() };
     if conversation == Conversation::Channel {
@@ -104,8 +112,9 @@ pub(crate) fn start(
         working_dir: command.working_dir,
         limits,
         origin: Origin::Program,
+        extensions,
     };
-    Starting { start, conversation, bearing, variables }
+    Ok(Starting { start, conversation, bearing, extensions: names, variables })
 }
 
 impl Namespaces {
@@ -132,7 +141,7 @@ impl Namespaces {
 
     /// Makes an environment and starts its runtime.
     pub(crate) async fn spawn(&self, starting: Starting) -> io::Result<Spawned> {
-        let Starting { mut start, conversation, bearing, variables } = starting;
+        let Starting { mut start, conversation, bearing, extensions: names, variables } = starting;
         let client = self.client()?;
         let (mut missing_stem, mut why_exec) = (None, None);
         let mode = match bearing {
@@ -170,6 +179,8 @@ impl Namespaces {
             Conversation::RuntimeApi => None,
         };
         descriptors.extend(channel.as_ref().map(|(_, theirs)| theirs.as_fd()));
+        let extensions_output = if names.is_empty() { None } else { Some(io::pipe()?) };
+        descriptors.extend(extensions_output.as_ref().map(|(_, theirs)| theirs.as_fd()));
         let limits = start.limits;
         if let (Some((ours, _)), true) = (&channel, start.origin != Origin::Program) {
             let is_template = matches!(start.origin, Origin::Stem { is_template: true, .. });
@@ -177,10 +188,13 @@ impl Namespaces {
         }
         let life = client.start(&start, &descriptors)?;
         drop((output_end, report_end));
+        let extensions_output = extensions_output.map(|(ours, _)| Receiver::from_owned_fd(ours.into())).transpose()?;
         if let Some(stem) = missing_stem {
             client.plant(stem);
         }
-        let (process, listeners) = begin(life, limits, report).await?;
+        let report = watched(report, Interest::READABLE)?;
+        let (process, listeners) = begin(life, limits, &report).await?;
+        let crew = (!names.is_empty()).then(|| Crew::new(names, report));
         let mut listeners = listeners.into_iter();
         let endpoint = listeners.next().ok_or_else(missing)?;
         let api = listeners.next().ok_or_else(missing)?;
@@ -192,7 +206,17 @@ impl Namespaces {
             None => (Link::RuntimeApi(api), None),
         };
         let output = Receiver::from_owned_fd(output.into())?;
-        Ok(Spawned { process: Box::new(process), output, link, extensions, endpoint: Some(endpoint), mode, why_exec })
+        Ok(Spawned {
+            process: Box::new(process),
+            output,
+            link,
+            extensions,
+            crew,
+            extensions_output,
+            endpoint: Some(endpoint),
+            mode,
+            why_exec,
+        })
     }
 
     pub(crate) fn capabilities(&self) -> Capabilities {
@@ -227,7 +251,7 @@ fn group_name(state_dir: &Path) -> String {
 }
 
 /// Waits until the environment is there, with its listeners.
-async fn begin(life: Life, limits: Limits, report: OwnedFd) -> io::Result<(Isolated, Vec<TcpListener>)> {
+async fn begin(life: Life, limits: Limits, report: &AsyncFd<OwnedFd>) -> io::Result<(Isolated, Vec<TcpListener>)> {
     let set_up = listeners(report).await;
     let process = Isolated::begin(life, limits).await;
     match set_up {
@@ -238,8 +262,7 @@ async fn begin(life: Life, limits: Limits, report: OwnedFd) -> io::Result<(Isola
 }
 
 /// Waits for the first process to be set up; its listeners come with the report.
-async fn listeners(report: OwnedFd) -> io::Result<Vec<TcpListener>> {
-    let report = watched(report, Interest::READABLE)?;
+async fn listeners(report: &AsyncFd<OwnedFd>) -> io::Result<Vec<TcpListener>> {
     let mut buffer = [0; 4096];
     let (count, descriptors) =
         report.async_io(Interest::READABLE, |fd| message::receive_bytes(fd, &mut buffer)).await?;

@@ -87,6 +87,8 @@ pub(crate) async fn spawn(mut start: Start) -> io::Result<Spawned> {
         output,
         link,
         extensions,
+        crew: None,
+        extensions_output: None,
         endpoint: None,
         mode: StartMode::Exec,
         why_exec: Some(NO_STEM),

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
+use crate::exit::Exit;
 use crate::spec::{ExtensionStatus, Invocation};
 
 /// The most extensions of a function, as on Lambda.
-pub(super) const EXTENSIONS_MAX: usize = 10;
+pub(crate) const EXTENSIONS_MAX: usize = 10;
 /// The longest name.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -17,6 +18,10 @@ pub(crate) struct Registry {
     extensions: Vec<Extension>,
     /// Nobody can register any more.
     closed: bool,
+    /// The environment ends: it is no failure any more if an extension does.
+    ending: bool,
+    /// How the runtime ended, if extensions outlive it.
+    pub(super) runtime_exit: Option<Exit>,
     failure: Option<Failure>,
 }
 
@@ -30,6 +35,8 @@ struct Extension {
     state: State,
     waiting: VecDeque<Event>,
     error_type: Option<String>,
+    /// An external one has no process any more.
+    gone: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +48,10 @@ enum State {
     Ready,
     /// It has one.
     Running,
+    LaunchError,
     InitError,
     ExitError,
+    Exited,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +70,7 @@ pub(super) struct Event {
 /// Why an environment ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ShutdownReason {
+    Spindown,
     Timeout,
     Failure,
 }
@@ -104,13 +114,15 @@ impl State {
             State::Registered => "Registered",
             State::Ready => "Ready",
             State::Running => "Running",
+            State::LaunchError => "LaunchError",
             State::InitError => "InitError",
             State::ExitError => "ExitError",
+            State::Exited => "Exited",
         }
     }
 
     fn is_over(self) -> bool {
-        matches!(self, State::InitError | State::ExitError)
+        matches!(self, State::LaunchError | State::InitError | State::ExitError | State::Exited)
     }
 }
 
@@ -125,6 +137,17 @@ impl Event {
         });
         Event { kind: EventType::Invoke, body }
     }
+
+    pub(super) fn shutdown(reason: ShutdownReason, deadline_epoch_ms: i64) -> Event {
+        // In small letters, as deployed extensions see it.
+        let reason = match reason {
+            ShutdownReason::Spindown => "spindown",
+            ShutdownReason::Timeout => "timeout",
+            ShutdownReason::Failure => "failure",
+        };
+        let body = json!({"eventType": "SHUTDOWN", "shutdownReason": reason, "deadlineMs": deadline_epoch_ms});
+        Event { kind: EventType::Shutdown, body }
+    }
 }
 
 impl Refusal {
@@ -134,6 +157,11 @@ impl Refusal {
 }
 
 impl Registry {
+    /// A process of `/opt/extensions` was started.
+    pub(super) fn started(&mut self, name: &str) {
+        self.extensions.push(Extension::new(name, true, State::Started));
+    }
+
     /// Registers an extension under the identifier `id`.
     pub(super) fn register(&mut self, name: &str, id: String, events: &[String]) -> Result<(), Refusal> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
@@ -214,6 +242,42 @@ impl Registry {
         Ok(())
     }
 
+    /// The process of an external extension has ended.
+    pub(super) fn exited(&mut self, name: &str, exit: &str) {
+        let Some(extension) = self.extensions.iter_mut().find(|extension| extension.name == name) else { return };
+        extension.gone = true;
+        let before = std::mem::replace(&mut extension.state, State::Exited);
+        if before.is_over() {
+            extension.state = before;
+        } else if !self.ending {
+            extension.error_type = Some("Extension.Crash".to_owned());
+            self.fail(Failure { error_type: "Extension.Crash", message: exit.to_owned() });
+        }
+    }
+
+    /// An external extension could not be started.
+    pub(super) fn launch_failed(&mut self, name: &str, reason: &str, message: &str) {
+        self.extensions.retain(|extension| extension.name != name);
+        let mut extension = Extension::new(name, true, State::LaunchError);
+        extension.error_type = Some(reason.to_owned());
+        self.extensions.push(extension);
+        self.fail(Failure { error_type: "Extension.LaunchError", message: message.to_owned() });
+    }
+
+    /// The environment ends, of which those hear that want to.
+    pub(super) fn end(&mut self, shutdown: &Event) {
+        self.ending = true;
+        self.closed = true;
+        self.send(shutdown);
+    }
+
+    /// The names of external extensions that do not want to hear of the end.
+    pub(super) fn unwilling(&self) -> Vec<String> {
+        let wants = |extension: &Extension| extension.events.contains(&EventType::Shutdown);
+        let unwilling = self.extensions.iter().filter(|extension| extension.external && !wants(extension));
+        unwilling.map(|extension| extension.name.clone()).collect()
+    }
+
     fn fail(&mut self, failure: Failure) {
         // The first one is the cause of the others.
         self.failure.get_or_insert(failure);
@@ -232,6 +296,11 @@ impl Registry {
         !self.extensions.is_empty()
     }
 
+    /// Every external extension has registered: the runtime may start.
+    pub(super) fn is_registered(&self) -> bool {
+        self.extensions.iter().all(|extension| extension.state != State::Started)
+    }
+
     /// Every extension has asked for its first event.
     pub(super) fn is_initialised(&self) -> bool {
         self.extensions.iter().all(|extension| extension.state == State::Ready)
@@ -241,6 +310,11 @@ impl Registry {
     pub(super) fn is_settled(&self) -> bool {
         let done = |extension: &Extension| extension.state == State::Ready && extension.waiting.is_empty();
         self.extensions.iter().all(|extension| extension.state.is_over() || done(extension))
+    }
+
+    /// Every external extension has ended.
+    pub(super) fn is_gone(&self) -> bool {
+        self.extensions.iter().filter(|extension| extension.external).all(|extension| extension.gone)
     }
 
     /// Puts an event before those that want such.
@@ -281,6 +355,7 @@ impl Extension {
             state,
             waiting: VecDeque::new(),
             error_type: None,
+            gone: state == State::LaunchError,
         }
     }
 }

@@ -6,7 +6,6 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::init::Assignment;
 use super::{seccomp, sys};
 
 /// The number of the channel's descriptor in the runtime.
@@ -16,10 +15,22 @@ pub(super) const OPEN_FILES_MAX: u64 = 1024;
 /// The highest capability number that is dropped; unknown ones are skipped.
 const CAPABILITY_MAX: u64 = 63;
 
+/// What a process becomes.
+pub(super) struct Program<'a> {
+    /// The program's path, then its arguments.
+    pub arguments: &'a [String],
+    /// `NAME=value`
+    pub variables: &'a [String],
+    pub pids_max: u32,
+    /// Standard output and error.
+    pub output: BorrowedFd<'a>,
+    /// Has the number [`CHANNEL_FD`] then.
+    pub channel: Option<BorrowedFd<'a>>,
+}
+
 /// Becomes the runtime's program.
-pub(super) fn run(start: &Assignment, output: BorrowedFd<'_>, channel: Option<BorrowedFd<'_>>) -> ! {
-    let result = prepare(start, output, channel);
-    let error = match result {
+pub(super) fn run(start: &Program<'_>) -> ! {
+    let error = match prepare(start) {
         Ok((arguments, variables)) => sys::execute(&arguments, &variables),
         Err(error) => error,
     };
@@ -27,6 +38,18 @@ pub(super) fn run(start: &Assignment, output: BorrowedFd<'_>, channel: Option<Bo
     // Standard error is the function's log by now.
     eprintln!("fork/exec {program}: {error}");
     sys::leave(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
+}
+
+/// Becomes an extension's program. The number of an error is written to the channel, which the program does not have.
+pub(super) fn run_extension(start: &Program<'_>) -> ! {
+    let ready = prepare(start).and_then(|ready| sys::close_on_exec(CHANNEL_FD).map(|()| ready));
+    let error = match ready {
+        Ok((arguments, variables)) => sys::execute(&arguments, &variables),
+        Err(error) => error,
+    };
+    let number = error.raw_os_error().unwrap_or(libc::EIO);
+    sys::write_to(CHANNEL_FD, &number.to_ne_bytes());
+    sys::leave(1)
 }
 
 /// Gives up every capability, and the way to get one back.
@@ -46,18 +69,15 @@ pub(super) fn load_filter() -> io::Result<()> {
     sys::load_filter(&seccomp::program(seccomp::Role::Runtime))
 }
 
-fn prepare(
-    start: &Assignment,
-    output: BorrowedFd<'_>,
-    channel: Option<BorrowedFd<'_>>,
-) -> io::Result<(Vec<CString>, Vec<CString>)> {
-    let arguments = strings(&start.arguments)?;
-    let variables = strings(&start.variables)?;
+fn prepare(start: &Program<'_>) -> io::Result<(Vec<CString>, Vec<CString>)> {
+    let arguments = strings(start.arguments)?;
+    let variables = strings(start.variables)?;
     rustix::process::setsid()?;
-    place_descriptors(output, channel)?;
+    place_descriptors(start.output, start.channel)?;
     sys::default_signals();
+    sys::unblock_signals()?;
     sys::set_limit(libc::RLIMIT_NOFILE, OPEN_FILES_MAX)?;
-    sys::set_limit(libc::RLIMIT_NPROC, u64::from(start.limits.pids_max))?;
+    sys::set_limit(libc::RLIMIT_NPROC, u64::from(start.pids_max))?;
     sys::set_limit(libc::RLIMIT_CORE, 0)?;
     drop_privileges()?;
     load_filter()?;

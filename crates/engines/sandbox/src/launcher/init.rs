@@ -11,12 +11,15 @@ use rustix::mount::{MountFlags, MoveMountFlags, UnmountFlags, mount, move_mount,
 use rustix::net::{RecvFlags, SendFlags};
 use serde::{Deserialize, Serialize};
 
+mod crew;
+
 use super::birth::{INNER_GID, INNER_UID};
 use super::message;
 use super::sys::at;
 use super::{confine, sys};
 use crate::cgroup::Limits;
 use crate::exit::Exit;
+use confine::Program;
 
 /// First byte of the report when all is set up; the listeners come with it.
 pub(crate) const READY: u8 = b'R';
@@ -49,7 +52,8 @@ pub(super) struct Plan<'a> {
     pub clear_groups: bool,
 }
 
-/// What a sandbox becomes. Descriptors: the report, the output, the trees of [`Assignment::trees`], then the channel.
+/// What a sandbox becomes. Descriptors: the report, the output, the trees of [`Assignment::trees`], the channel if there
+/// is one, the output of extensions if there are any.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Assignment {
     /// Program and arguments.
@@ -63,6 +67,7 @@ pub(super) struct Assignment {
     pub working_dir: String,
     /// How the runtime comes into the sandbox.
     pub start: StartMode,
+    pub extensions: message::Extensions,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +87,7 @@ struct Assigned {
     output: Option<OwnedFd>,
     trees: Vec<OwnedFd>,
     channel: Option<OwnedFd>,
+    extensions_output: Option<OwnedFd>,
 }
 
 /// The whole life of the first process.
@@ -104,7 +110,10 @@ pub(super) fn run(plan: Plan<'_>) -> ! {
         sys::leave(1);
     }
     match (assigned.assignment.start, &assigned.output) {
-        (StartMode::Execute, Some(output)) => execute(&plan.leash, &assigned, output.as_fd()),
+        (StartMode::Execute, Some(output)) => match &assigned.extensions_output {
+            Some(extensions) => crew::run(&plan.leash, &assigned, output.as_fd(), extensions),
+            None => execute(&plan.leash, &assigned, output.as_fd()),
+        },
         (StartMode::Stem, _) => keep_open(&plan.leash),
         (StartMode::Execute | StartMode::Trial, _) => sys::leave(0),
     }
@@ -114,9 +123,13 @@ pub(super) fn run(plan: Plan<'_>) -> ! {
 fn execute(leash: &OwnedFd, assigned: &Assigned, output: BorrowedFd<'_>) -> ! {
     match sys::fork() {
         Err(_) => sys::leave(1),
-        Ok(None) => confine::run(&assigned.assignment, output, assigned.channel.as_ref().map(AsFd::as_fd)),
+        Ok(None) => {
+            let Assignment { arguments, variables, limits, .. } = &assigned.assignment;
+            let channel = assigned.channel.as_ref().map(AsFd::as_fd);
+            confine::run(&Program { arguments, variables, pids_max: limits.pids_max, output, channel })
+        }
         Ok(Some(runtime)) => {
-            give_up_all(leash);
+            give_up_all(&[leash.as_raw_fd()]);
             let exit = reap_until(runtime);
             let _ = rustix::net::send(leash, &exit.to_bytes(), SendFlags::NOSIGNAL);
             sys::leave(0)
@@ -126,7 +139,7 @@ fn execute(leash: &OwnedFd, assigned: &Assigned, output: BorrowedFd<'_>) -> ! {
 
 /// Lets a stem's child come in, and reaps orphans until the launcher kills the sandbox.
 fn keep_open(leash: &OwnedFd) -> ! {
-    give_up_all(leash);
+    give_up_all(&[leash.as_raw_fd()]);
     if rustix::net::send(leash, OPEN, SendFlags::NOSIGNAL).is_err() {
         sys::leave(1);
     }
@@ -137,10 +150,9 @@ fn keep_open(leash: &OwnedFd) -> ! {
     }
 }
 
-/// Closes all but the leash and gives up every privilege.
-fn give_up_all(leash: &OwnedFd) {
-    sys::close_range(0, leash.as_raw_fd() as u32 - 1);
-    sys::close_range(leash.as_raw_fd() as u32 + 1, u32::MAX);
+/// Closes all but `kept` and gives up every privilege.
+fn give_up_all(kept: &[RawFd]) {
+    sys::close_all_but(0, kept.to_vec());
     if sys::block_child_signal()
         .and_then(|()| confine::drop_privileges())
         .and_then(|()| confine::load_filter())
@@ -169,7 +181,9 @@ pub(super) fn trial(leash: &OwnedFd) -> io::Result<()> {
     let limits = Limits { memory_bytes: 0, tmp_bytes: 1024 * 1024, pids_max: 16, cpu_shares: 1024 };
     let (arguments, variables, trees) = (Vec::new(), Vec::new(), Vec::new());
     let working_dir = "/var/task".to_owned();
-    let assignment = Assignment { arguments, variables, limits, trees, working_dir, start: StartMode::Trial };
+    let extensions = message::Extensions::default();
+    let assignment =
+        Assignment { arguments, variables, limits, trees, working_dir, start: StartMode::Trial, extensions };
     assign(leash, &assignment, &[report.as_fd()])?;
     drop(report);
     let mut buffer = [0; 1024];
@@ -183,12 +197,13 @@ pub(super) fn trial(leash: &OwnedFd) -> io::Result<()> {
 
 /// Waits for the assignment; `None` when the launcher has no use for the sandbox any more.
 fn receive(leash: &OwnedFd) -> io::Result<Option<Assigned>> {
-    let Some((assignment, descriptors)) = message::receive::<Assignment>(leash)? else { return Ok(None) };
+    let Some((assignment, mut descriptors)) = message::receive::<Assignment>(leash)? else { return Ok(None) };
+    let extensions_output = if assignment.extensions.programs.is_empty() { None } else { descriptors.pop() };
     let mut descriptors = descriptors.into_iter();
     let report = descriptors.next().ok_or_else(|| io::Error::other("an assignment without a report"))?;
     let output = descriptors.next();
     let trees = descriptors.by_ref().take(assignment.trees.len()).collect();
-    Ok(Some(Assigned { assignment, report, output, trees, channel: descriptors.next() }))
+    Ok(Some(Assigned { assignment, report, output, trees, channel: descriptors.next(), extensions_output }))
 }
 
 /// What every sandbox has, whatever it becomes.
@@ -298,5 +313,5 @@ fn reap_until(runtime: i32) -> Exit {
 fn close_others(plan: &Plan<'_>) {
     let mut keep: Vec<RawFd> = plan.entrances.iter().map(AsRawFd::as_raw_fd).collect();
     keep.extend([plan.root.as_raw_fd(), plan.leash.as_raw_fd()]);
-    sys::close_all_but(keep);
+    sys::close_all_but(3, keep);
 }

@@ -24,7 +24,8 @@ pub(crate) enum Request {
     Prepare(Prepare),
     /// Boot an interpreter that is forked for later starts.
     Plant(Stem),
-    /// Start an environment. Descriptors: output, report, and the channel if there is one.
+    /// Start an environment. Descriptors: output, report, the channel if there is one, the output of extensions if there
+    /// are any.
     Start(Box<Start>),
     /// Kill an environment.
     Kill { id: String },
@@ -69,8 +70,18 @@ pub(crate) struct Start {
     /// Where the runtime starts.
     pub working_dir: String,
     pub limits: Limits,
-    /// What the runtime comes from.
+    /// What the runtime comes from; only a program may have extensions.
     pub origin: Origin,
+    pub extensions: Extensions,
+}
+
+/// External extensions, which start before the runtime.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Extensions {
+    /// Each as seen from inside.
+    pub programs: Vec<String>,
+    /// `NAME=value`
+    pub variables: Vec<String>,
 }
 
 /// What a runtime comes from.

@@ -158,8 +158,13 @@ pub(super) fn assign(
     root: &Root,
     sandbox: &Sandbox,
     start: Start,
-    descriptors: Vec<OwnedFd>,
+    mut descriptors: Vec<OwnedFd>,
 ) -> io::Result<Option<Wanted>> {
+    let is_forked = start.origin != Origin::Program;
+    if is_forked && !start.extensions.programs.is_empty() {
+        return Err(io::Error::other("what is forked has no extensions"));
+    }
+    let extensions_output = if start.extensions.programs.is_empty() { None } else { descriptors.pop() };
     let mut descriptors = descriptors.into_iter();
     let (Some(output), Some(report)) = (descriptors.next(), descriptors.next()) else {
         return Err(io::Error::other("a start without output and report"));
@@ -169,7 +174,6 @@ pub(super) fn assign(
         group.limit(&start.limits)?;
     }
     let folders = folders(root, &start)?;
-    let is_forked = start.origin != Origin::Program;
     let assignment = Assignment {
         arguments: start.arguments,
         variables: start.variables,
@@ -177,10 +181,12 @@ pub(super) fn assign(
         trees: folders.iter().map(|(_, target)| (*target).to_owned()).collect(),
         working_dir: start.working_dir,
         start: if is_forked { StartMode::Stem } else { StartMode::Execute },
+        extensions: start.extensions,
     };
     let mut sent = vec![report.as_fd(), output.as_fd()];
     sent.extend(folders.iter().map(|(tree, _)| tree.as_fd()));
     sent.extend(channel.as_ref().filter(|_| !is_forked).map(AsFd::as_fd));
+    sent.extend(extensions_output.as_ref().map(AsFd::as_fd));
     init::assign(&sandbox.leash, &assignment, &sent)?;
     if !is_forked {
         return Ok(None);

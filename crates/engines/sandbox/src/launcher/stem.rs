@@ -83,6 +83,7 @@ impl Stem {
         match sys::clone(libc::CLONE_NEWNS, None)? {
             Fork::Child => {
                 sys::close_all_but(
+                    3,
                     [Some(&root), Some(&proc), Some(&theirs), Some(&output), lang.as_ref()]
                         .into_iter()
                         .flatten()

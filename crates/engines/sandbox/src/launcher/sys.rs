@@ -197,10 +197,10 @@ pub(super) fn close_range(first: u32, last: u32) {
     unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
 }
 
-/// Closes all descriptors from 3 on, but those of `keep`.
-pub(super) fn close_all_but(mut keep: Vec<RawFd>) {
+/// Closes all descriptors from `first` on, but those of `keep`.
+pub(super) fn close_all_but(first: u32, mut keep: Vec<RawFd>) {
     keep.sort_unstable();
-    let mut next = 3;
+    let mut next = first;
     for fd in keep {
         let fd = fd as u32;
         if fd > next {
@@ -215,6 +215,33 @@ pub(super) fn close_all_but(mut keep: Vec<RawFd>) {
 pub(super) fn block_child_signal() -> io::Result<()> {
     // SAFETY: passes a valid set.
     check(unsafe { libc::sigprocmask(libc::SIG_BLOCK, &child_signal(), std::ptr::null_mut()) })
+}
+
+/// Lets all signals through again, as a new program expects it.
+pub(super) fn unblock_signals() -> io::Result<()> {
+    // SAFETY: fills in a set of ours, and passes it.
+    unsafe {
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&mut none);
+        check(libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut()))
+    }
+}
+
+/// Can be read while SIGCHLD is held back by [`block_child_signal`] and waits.
+pub(super) fn child_signal_descriptor() -> io::Result<OwnedFd> {
+    // SAFETY: passes a valid set.
+    let descriptor = unsafe { libc::signalfd(-1, &child_signal(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+    check(descriptor)?;
+    // SAFETY: a new descriptor, which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Reaps one process that has ended, if there is one.
+pub(super) fn reap() -> Option<(i32, i32)> {
+    let mut status = 0;
+    // SAFETY: writes one integer of ours.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::__WALL) };
+    (pid > 0).then_some((pid, status))
 }
 
 /// Waits until a child has ended, or one that ends has been handed to this process.
@@ -237,6 +264,18 @@ fn child_signal() -> libc::sigset_t {
 pub(super) fn place(source: RawFd, target: RawFd) -> io::Result<()> {
     // SAFETY: the caller is a child that owns its descriptor table.
     check(unsafe { libc::dup2(source, target) }).map(|_| ())
+}
+
+/// Closes a descriptor of the caller's when it executes another program.
+pub(super) fn close_on_exec(descriptor: RawFd) -> io::Result<()> {
+    // SAFETY: integers only.
+    check(unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) })
+}
+
+/// Writes a few bytes to a descriptor of the caller's, or not.
+pub(super) fn write_to(descriptor: RawFd, bytes: &[u8]) {
+    // SAFETY: passes valid bytes and their length.
+    unsafe { libc::write(descriptor, bytes.as_ptr().cast(), bytes.len()) };
 }
 
 /// Brings the loopback interface up.

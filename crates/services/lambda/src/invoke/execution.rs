@@ -246,7 +246,12 @@ impl<'a> Execution<'a> {
         let current = self.inner.is_current(self.version());
         match reusable {
             true => self.inner.pool.give(instance, current).await,
-            false => instance.end().await,
+            false => {
+                // Nor need it wait for how extensions end.
+                let invoked = self.invoked(&end, tail.clone());
+                self.answer(Ok(invoked));
+                instance.end().await;
+            }
         }
         if current && !self.inner.is_current(self.version()) {
             // It became old while it was given back, perhaps after the idle ones were looked through.

@@ -112,7 +112,7 @@ impl Platform<'_> {
             }
             Platform::Extension { name, state, events, error_type } => {
                 let error = error_type.map(|error_type| format!("\tError Type: {error_type}")).unwrap_or_default();
-                format!("EXTENSION\tName: {name}\tState: {state}\tEvents: [{}]{error}\n", events.join(","))
+                format!("EXTENSION\tName: {name}\tState: {state}\tEvents: [{}]{error}\n", events.join(", "))
             }
             Platform::Start { request_id, version } => format!("START RequestId: {request_id} Version: {version}\n"),
             Platform::End { request_id } => format!("END RequestId: {request_id}\n"),

@@ -1,0 +1,125 @@
+//! External extensions of an environment, and the first process that looks after them and the runtime.
+//!
+//! Both sides speak packets: a letter, then what it is about. The launcher's side is `launcher/init/crew.rs`.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::net::{RecvFlags, SendFlags};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::exit::Exit;
+
+/// An extension could not be started: its number, and an error number in four bytes.
+pub(crate) const LAUNCH_FAILED: u8 = b'L';
+/// An extension has ended: its number, and its exit.
+pub(crate) const EXTENSION_ENDED: u8 = b'E';
+/// The runtime has ended: its exit.
+pub(crate) const RUNTIME_ENDED: u8 = b'R';
+/// To the first process: the runtime may start.
+pub(crate) const START_RUNTIME: u8 = b's';
+/// To the first process: ask the runtime to end, by SIGTERM.
+pub(crate) const TERMINATE_RUNTIME: u8 = b't';
+/// To the first process: kill the runtime.
+pub(crate) const KILL_RUNTIME: u8 = b'r';
+/// To the first process: kill the extension with this number.
+pub(crate) const KILL_EXTENSION: u8 = b'e';
+/// The longest packet: a letter, a number, an exit.
+pub(crate) const PACKET_BYTES_MAX: usize = 7;
+
+/// See the module's documentation. Extensions are told apart by their numbers.
+pub(crate) struct Crew {
+    /// The names of the extensions, in the order of their numbers.
+    pub names: Vec<String>,
+    socket: AsyncFd<OwnedFd>,
+}
+
+/// What became of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    LaunchFailed { extension: usize, error: i32 },
+    ExtensionEnded { extension: usize, exit: Exit },
+    RuntimeEnded { exit: Exit },
+}
+
+impl Crew {
+    pub(crate) fn new(names: Vec<String>, socket: AsyncFd<OwnedFd>) -> Crew {
+        Crew { names, socket }
+    }
+
+    /// Waits for news; `None` when the environment has ended.
+    pub(crate) async fn news(&self) -> Option<News> {
+        let mut packet = [0; PACKET_BYTES_MAX];
+        let receive = |socket: &OwnedFd| {
+            let received = rustix::net::recv(socket, &mut packet[..], RecvFlags::DONTWAIT);
+            received.map(|(_, count)| count).map_err(io::Error::from)
+        };
+        let count = self.socket.async_io(Interest::READABLE, receive).await.ok()?;
+        news_of(&packet[..count])
+    }
+
+    /// Lets the runtime start, which has waited for that.
+    pub(crate) fn start_runtime(&self) -> io::Result<()> {
+        self.say(&[START_RUNTIME])
+    }
+
+    /// Asks the runtime to end, by SIGTERM.
+    pub(crate) fn terminate_runtime(&self) {
+        self.say_if_there(&[TERMINATE_RUNTIME]);
+    }
+
+    /// Kills the runtime.
+    pub(crate) fn kill_runtime(&self) {
+        self.say_if_there(&[KILL_RUNTIME]);
+    }
+
+    /// Kills an extension.
+    pub(crate) fn kill_extension(&self, extension: usize) {
+        self.say_if_there(&[KILL_EXTENSION, extension as u8]);
+    }
+
+    fn say_if_there(&self, packet: &[u8]) {
+        if let Err(error) = self.say(packet) {
+            tracing::debug!(%error, "an environment's first process does not listen");
+        }
+    }
+
+    fn say(&self, packet: &[u8]) -> io::Result<()> {
+        rustix::net::send(self.socket.get_ref(), packet, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
+        Ok(())
+    }
+}
+
+fn news_of(packet: &[u8]) -> Option<News> {
+    match *packet {
+        [LAUNCH_FAILED, extension, ref error @ ..] => {
+            let error = i32::from_ne_bytes(error.try_into().ok()?);
+            Some(News::LaunchFailed { extension: extension.into(), error })
+        }
+        [EXTENSION_ENDED, extension, ref exit @ ..] => {
+            let exit = Exit::from_bytes(exit)?;
+            Some(News::ExtensionEnded { extension: extension.into(), exit })
+        }
+        [RUNTIME_ENDED, ref exit @ ..] => Some(News::RuntimeEnded { exit: Exit::from_bytes(exit)? }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn understands_the_first_process() {
+        let exit = Exit::Code(3);
+        let said = |head: &[u8], rest: &[u8]| news_of(&[head, rest].concat());
+        let ended = Some(News::ExtensionEnded { extension: 2, exit });
+        assert_eq!(said(&[EXTENSION_ENDED, 2], &exit.to_bytes()), ended);
+        assert_eq!(said(&[RUNTIME_ENDED], &exit.to_bytes()), Some(News::RuntimeEnded { exit }));
+        let failed = Some(News::LaunchFailed { extension: 0, error: 13 });
+        assert_eq!(said(&[LAUNCH_FAILED, 0], &13_i32.to_ne_bytes()), failed);
+        assert_eq!(said(&[LAUNCH_FAILED, 0], &[1]), None);
+        assert_eq!(said(&[], &[]), None);
+    }
+}
