@@ -357,8 +357,10 @@ def specialise(descriptor, library):
     """The life of a runtime that was forked from a stem: first it is told which function it serves."""
     channel = Channel(descriptor)
     header, variables = be_told(channel)
+    # Python itself sets it where the host lacks the locale of LANG.
+    coerced = {name: os.environ[name] for name in ["LC_CTYPE"] if name in os.environ}
     os.environ.clear()
-    os.environ.update(variables)
+    os.environ.update(dict(coerced, **variables))
     time.tzset()
     # The stem has seen these folders empty.
     sys.path_importer_cache.clear()

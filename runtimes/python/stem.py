@@ -28,6 +28,11 @@ STEM_LIBRARY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "s
 def main():
     control = int(os.environ.pop("_KOBEL_STEM"))
     library = ctypes.PyDLL(STEM_LIBRARY)
+    if sys.argv[1:] == ["sdk"]:
+        import kobel_sdk
+
+        kobel_sdk.load()
+        del sys.argv[1:], sys.modules["kobel_sdk"]
     # Whatever lives now is never collected, so that children do not copy its pages to count it.
     gc.collect()
     gc.freeze()

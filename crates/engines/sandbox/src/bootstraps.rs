@@ -29,6 +29,7 @@ const SCRIPTS: &[(&str, &str)] = bundled![
     "python/bootstrap.py",
     "python/kobel_bootstrap.py",
     "python/kobel_logging.py",
+    "python/kobel_sdk.py",
     "python/kobel_snapshot.py",
     "python/lib/snapshot_restore_py.py",
     "python/stem.py",
@@ -72,16 +73,10 @@ const JAVA_SOURCES: &[(&str, &str)] = bundled![
     "java/kobel/runtime/Bootstrap.java",
     "java/kobel/runtime/Channel.java",
     "java/kobel/runtime/Failure.java",
-    "java/kobel/runtime/Fault.java",
-    "java/kobel/runtime/FunctionLogger.java",
     "java/kobel/runtime/Handlers.java",
     "java/kobel/runtime/InvocationContext.java",
     "java/kobel/runtime/JsonReader.java",
-    "java/kobel/runtime/JsonTimes.java",
     "java/kobel/runtime/JsonWriter.java",
-    "java/kobel/runtime/Log4jContext.java",
-    "java/kobel/runtime/Properties.java",
-    "java/kobel/runtime/Scalars.java",
 ];
 
 /// The folder that an environment sees as `/var/runtime`.

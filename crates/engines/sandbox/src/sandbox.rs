@@ -53,6 +53,8 @@ struct Inner {
     /// Runtime identifiers of which it was told that another version serves them.
     told: Mutex<HashSet<String>>,
     driver: Driver,
+    #[cfg(target_os = "linux")]
+    sdks: stem::sdk::Sdks,
     /// Why the namespaces driver is not in use although it was asked for.
     reason: Option<String>,
     environments: Mutex<HashMap<String, WeakEnvironment>>,
@@ -88,6 +90,8 @@ impl Sandbox {
             ready: Mutex::new(HashSet::new()),
             told: Mutex::new(HashSet::new()),
             driver,
+            #[cfg(target_os = "linux")]
+            sdks: stem::sdk::Sdks::default(),
             reason,
             environments: Mutex::new(HashMap::new()),
         };
@@ -231,7 +235,13 @@ impl Sandbox {
             Driver::Namespaces(driver) => {
                 let layout = Layout::of_lambda();
                 let command = plan::command(spec, resolved, &layout, self.inner.config.endpoint_port);
-                let bearing = stem::of(spec, resolved, &layout).map_or_else(Bearing::Program, Bearing::Stem);
+                let bearing = match stem::of(spec, resolved, &layout) {
+                    Err(reason) => Bearing::Program(reason),
+                    Ok(plain) => {
+                        let with_sdk = self.inner.sdks.stem(spec, resolved.runtime.as_ref(), &plain).await;
+                        Bearing::Stem(with_sdk.into_iter().chain([plain]).collect())
+                    }
+                };
                 begin(driver, namespaces::start(spec, command, conversation, bearing)).await
             }
             Driver::Process if crate::extensions::external(spec).is_ok_and(|names| !names.is_empty()) => {

@@ -3,6 +3,8 @@
 //! A stem is a booted interpreter with Kobel's bootstrap and no user code. A fork of it is a start like any other
 //! as long as nothing of the function has a say in how the interpreter boots.
 
+pub(crate) mod sdk;
+
 use crate::launcher::message::Stem;
 use crate::plan::{self, Layout};
 use crate::runtimes::{Family, Resolved, Runtime};

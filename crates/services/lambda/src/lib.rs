@@ -23,7 +23,6 @@ mod pool;
 mod registry;
 mod resources;
 mod service;
-mod snapshot;
 #[cfg(test)]
 mod staged;
 

@@ -50,9 +50,6 @@ final class InvocationContext implements Context {
 
     @Override
     public CognitoIdentity getIdentity() {
-        if (header.get("cognitoIdentity") == null) {
-            return null;
-        }
         Map<?, ?> identity = parsed("cognitoIdentity");
         return new CognitoIdentity() {
             @Override
@@ -104,14 +101,22 @@ final class InvocationContext implements Context {
     }
 
     @Override
-    public String getXrayTraceId() {
-        return text(header, "traceId");
+    public LambdaLogger getLogger() {
+        return LOGGER;
     }
 
-    @Override
-    public LambdaLogger getLogger() {
-        return Bootstrap.logger();
-    }
+    /** Each message is one event of the log. */
+    static final LambdaLogger LOGGER = new LambdaLogger() {
+        @Override
+        public void log(String message) {
+            Bootstrap.writeEvent(message);
+        }
+
+        @Override
+        public void log(byte[] message) {
+            Bootstrap.writeEvent(new String(message, StandardCharsets.UTF_8));
+        }
+    };
 
     private Map<?, ?> parsed(String name) {
         String json = text(header, name);
@@ -128,11 +133,10 @@ final class InvocationContext implements Context {
     }
 
     private static Map<String, String> texts(Object value) {
-        if (!(value instanceof Map)) {
-            return null;
-        }
         Map<String, String> texts = new LinkedHashMap<>();
-        ((Map<?, ?>) value).forEach((name, item) -> texts.put(String.valueOf(name), item == null ? null : String.valueOf(item)));
+        if (value instanceof Map) {
+            ((Map<?, ?>) value).forEach((name, item) -> texts.put(String.valueOf(name), String.valueOf(item)));
+        }
         return texts;
     }
 

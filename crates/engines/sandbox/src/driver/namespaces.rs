@@ -71,8 +71,8 @@ pub(crate) struct Starting {
 pub(crate) enum Bearing {
     /// Its program is executed, and why.
     Program(&'static str),
-    /// The stem, as soon as it has booted; its program is executed until then.
-    Stem(Stem),
+    /// The first of these stems that has booted; its program is executed until one has.
+    Stem(Vec<Stem>),
     /// The stem alone; it becomes a template.
     Template(Stem),
     /// The template that is this environment.
@@ -143,20 +143,25 @@ impl Namespaces {
     pub(crate) async fn spawn(&self, starting: Starting) -> io::Result<Spawned> {
         let Starting { mut start, conversation, bearing, extensions: names, variables } = starting;
         let client = self.client()?;
-        let (mut missing_stem, mut why_exec) = (None, None);
+        let (mut missing_stems, mut why_exec) = (Vec::new(), None);
         let mode = match bearing {
             Bearing::Program(reason) => {
                 why_exec = Some(reason);
                 StartMode::Exec
             }
-            Bearing::Stem(stem) if client.has_stem(&stem.name) => {
-                start.origin = Origin::Stem { name: stem.name, is_template: false };
-                StartMode::Stem
-            }
-            Bearing::Stem(stem) => {
-                why_exec = Some(client.why_no_stem(&stem.name));
-                missing_stem = Some(stem);
-                StartMode::Exec
+            Bearing::Stem(mut stems) => {
+                let booted = stems.iter().position(|stem| client.has_stem(&stem.name));
+                missing_stems = stems.drain(..booted.unwrap_or(stems.len())).collect();
+                match stems.into_iter().next() {
+                    Some(stem) => {
+                        start.origin = Origin::Stem { name: stem.name, is_template: false };
+                        StartMode::Stem
+                    }
+                    None => {
+                        why_exec = missing_stems.last().map(|stem| client.why_no_stem(&stem.name));
+                        StartMode::Exec
+                    }
+                }
             }
             Bearing::Template(stem) => {
                 let name = stem.name.clone();
@@ -189,9 +194,8 @@ impl Namespaces {
         let life = client.start(&start, &descriptors)?;
         drop((output_end, report_end));
         let extensions_output = extensions_output.map(|(ours, _)| Receiver::from_owned_fd(ours.into())).transpose()?;
-        if let Some(stem) = missing_stem {
-            client.plant(stem);
-        }
+        // The one that serves most functions first.
+        missing_stems.into_iter().rev().for_each(|stem| client.plant(stem));
         let report = watched(report, Interest::READABLE)?;
         let (process, listeners) = begin(life, limits, &report).await?;
         let crew = (!names.is_empty()).then(|| Crew::new(names, report));

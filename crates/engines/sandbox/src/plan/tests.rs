@@ -15,7 +15,6 @@ fn spec(runtime: &str) -> EnvironmentSpec {
         memory_mb: 512,
         ephemeral_storage_mb: 512,
         init_timeout: Duration::from_secs(10),
-        credentials: None,
         account_id: None,
     }
 }

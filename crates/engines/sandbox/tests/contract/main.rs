@@ -15,6 +15,8 @@ mod nodejs;
 mod python;
 mod ruby;
 #[cfg(target_os = "linux")]
+mod sdk;
+#[cfg(target_os = "linux")]
 mod stem;
 mod streaming;
 #[cfg(target_os = "linux")]
@@ -106,25 +108,27 @@ contract! {
 /// What the namespaces driver alone does.
 #[cfg(target_os = "linux")]
 macro_rules! forked {
-    ($($case:ident),+) => {
+    ($($module:ident: $($case:ident),+;)+) => {
         mod forked {
-            $(
+            $(mod $module { $(
                 #[tokio::test(flavor = "multi_thread")]
-                async fn $case() { crate::stem::$case(sandbox::Isolation::Namespaces).await }
-            )+
+                async fn $case() { crate::$module::$case(sandbox::Isolation::Namespaces).await }
+            )+ })+
         }
     };
 }
 
 #[cfg(target_os = "linux")]
-forked!(
-    python_is_like_any_other,
+forked! {
+    stem: python_is_like_any_other,
     nodejs_is_like_any_other,
     ruby_is_like_any_other,
     nothing_random_is_shared,
     exits_are_reported,
-    a_function_that_sets_up_its_interpreter_boots_it
-);
+    a_function_that_sets_up_its_interpreter_boots_it;
+    sdk: functions_find_the_sdk_loaded_and_like_any_other,
+    functions_with_another_sdk_or_none_do_without;
+}
 
 /// What the namespaces driver alone does.
 #[cfg(target_os = "linux")]

@@ -17,8 +17,7 @@ use crate::registry::{Resolved, Version};
 /// spare, and starts it.
 pub(super) async fn replenish(inner: &Arc<Inner>, resolved: &Resolved, cause: &Trace) {
     let version = &resolved.version;
-    // A snapshot is there for quick starts already.
-    if !inner.is_current(version) || version.has_snap_start() {
+    if !inner.is_current(version) {
         return;
     }
     let limits = inner.limits(resolved);

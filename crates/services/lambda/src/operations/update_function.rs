@@ -55,10 +55,7 @@ pub async fn update_function_code(
     };
     settle(&lambda, &name).await?;
     Ok(match published {
-        Some(version) => {
-            let moment = lambda.published(&version, Moment::Updated);
-            describe(&version, version.qualified_arn(), moment)
-        }
+        Some(version) => describe(&version, version.qualified_arn(), Moment::Updated),
         None => describe(&function.latest, function.arn.clone(), Moment::Updated),
     })
 }

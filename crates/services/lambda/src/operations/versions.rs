@@ -35,8 +35,7 @@ pub async fn publish_version(
     });
     let function = changed.await?;
     let version = published.unwrap_or_else(|| function.latest.clone());
-    let moment = lambda.published(&version, Moment::Settled);
-    Ok(describe(&version, version.qualified_arn(), moment))
+    Ok(describe(&version, version.qualified_arn(), Moment::Settled))
 }
 
 /// Publishes `$LATEST`, unless the newest version is the same but for its number and description.

@@ -27,8 +27,4 @@ public interface Context {
     default String getTenantId() {
         return null;
     }
-
-    default String getXrayTraceId() {
-        return null;
-    }
 }
