@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from waiting import wait_until
 
 HANDLERS = Path(__file__).parent / "handlers"
+JAVA_RUNTIME = Path(__file__).parent.parent / "runtimes" / "java"
 RUNTIMES = {
     "python": "python3.11",
     "node": "nodejs20.x",
@@ -40,7 +41,9 @@ def package(language):
     folder = HANDLERS / language
     if language == "java":
         with tempfile.TemporaryDirectory() as classes:
-            subprocess.run(["javac", "-d", classes, *folder.rglob("*.java")], check=True)
+            # Of Lambda's own interfaces, which functions bring as a library, the runtime's are compiled against.
+            options = ["-sourcepath", JAVA_RUNTIME, "-implicit:none", "-encoding", "UTF-8", "-parameters", "-d", classes]
+            subprocess.run(["javac", *options, *folder.rglob("*.java")], check=True)
             return zipped(_files(Path(classes)) | {"wrapper": (folder / "wrapper").read_bytes()})
     if language == "dotnet":
         with tempfile.TemporaryDirectory() as assemblies:

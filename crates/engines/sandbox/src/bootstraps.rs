@@ -73,10 +73,16 @@ const JAVA_SOURCES: &[(&str, &str)] = bundled![
     "java/kobel/runtime/Bootstrap.java",
     "java/kobel/runtime/Channel.java",
     "java/kobel/runtime/Failure.java",
+    "java/kobel/runtime/Fault.java",
+    "java/kobel/runtime/FunctionLogger.java",
     "java/kobel/runtime/Handlers.java",
     "java/kobel/runtime/InvocationContext.java",
     "java/kobel/runtime/JsonReader.java",
+    "java/kobel/runtime/JsonTimes.java",
     "java/kobel/runtime/JsonWriter.java",
+    "java/kobel/runtime/Log4jContext.java",
+    "java/kobel/runtime/Properties.java",
+    "java/kobel/runtime/Scalars.java",
 ];
 
 /// The folder that an environment sees as `/var/runtime`.

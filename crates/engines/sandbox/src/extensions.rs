@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::credentials::{self, RoleCredentials};
 use crate::driver::crew::{Crew, News};
 use crate::exit::Exit;
 use crate::session::listen::{self, Route};
@@ -34,6 +35,7 @@ pub(crate) struct Extensions {
     output: Arc<dyn Output>,
     /// External ones.
     crew: Option<Crew>,
+    credentials: Option<RoleCredentials>,
 }
 
 /// What an extension learns about the function.
@@ -61,7 +63,9 @@ impl Extensions {
                 _ => registry.started(name),
             }
         }
-        Arc::new(Extensions { about, registry: Mutex::new(registry), changes: watch::Sender::new(0), output, crew })
+        let (registry, changes) = (Mutex::new(registry), watch::Sender::new(0));
+        let credentials = spec.credentials.clone();
+        Arc::new(Extensions { about, registry, changes, output, crew, credentials })
     }
 
     /// Hears what becomes of external extensions, until dropped.
@@ -158,7 +162,8 @@ impl Extensions {
         self.until(Registry::is_gone).await;
     }
 
-    /// Serves the API alone, where the runtime does not use HTTP.
+    /// Serves the API where the runtime does not use HTTP, and the role's credentials if the function has none in its
+    /// variables.
     pub(crate) fn serve(self: &Arc<Self>, listener: TcpListener) -> JoinHandle<()> {
         tokio::spawn(listen::accept(listener, self.clone()))
     }
@@ -241,6 +246,9 @@ fn exit_text(exit: Exit) -> String {
 
 impl Route for Extensions {
     async fn route(&self, request: hyper::Request<hyper::body::Incoming>) -> crate::session::answer::Answer {
+        if credentials::is_path(request.uri().path()) {
+            return credentials::route(self.credentials.as_ref(), request).await;
+        }
         api::route(self, request).await
     }
 }

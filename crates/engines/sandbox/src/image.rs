@@ -149,6 +149,7 @@ mod tests {
             memory_mb: 128,
             ephemeral_storage_mb: 512,
             init_timeout: std::time::Duration::from_secs(10),
+            credentials: None,
             account_id: None,
         }
     }

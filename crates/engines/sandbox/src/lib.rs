@@ -22,6 +22,7 @@ mod capabilities;
 #[cfg(target_os = "linux")]
 mod cgroup;
 mod config;
+mod credentials;
 mod deadline;
 mod driver;
 mod entrypoint;
@@ -48,6 +49,7 @@ mod template;
 
 pub use capabilities::{Capabilities, Feature};
 pub use config::{Config, Connections, Held, Isolation};
+pub use credentials::RoleCredentials;
 pub use environment::Environment;
 pub use error::{Error, FunctionError, RESPONSE_BYTES_MAX, StartError};
 pub use exit::Exit;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::FunctionError;
+use crate::credentials::RoleCredentials;
 
 /// Everything that one execution environment is made from.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct EnvironmentSpec {
     pub memory_mb: u32,
     /// The size of `/tmp`, in MB.
     pub ephemeral_storage_mb: u32,
+    /// Served inside the environment where the variables hold no credentials.
+    pub credentials: Option<RoleCredentials>,
     /// How long the init phase may take; Lambda allows 10 s on demand.
     pub init_timeout: Duration,
     /// The account of the function, which extensions may ask for.

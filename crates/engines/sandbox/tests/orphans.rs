@@ -57,6 +57,7 @@ mod server {
                     memory_mb: 256,
                     ephemeral_storage_mb: 512,
                     init_timeout: Duration::from_secs(60),
+                    credentials: None,
                     account_id: None,
                 };
                 let environment = sandbox.start(spec, Arc::new(Nowhere)).await.expect("environment");

@@ -53,6 +53,24 @@ pub trait Environments: Send + Sync {
         spec: EnvironmentSpec,
         output: Arc<dyn Output>,
     ) -> BoxFuture<'a, Result<Arc<dyn Environment>, StartError>>;
+
+    /// Runs an init phase and keeps the runtime to be forked. [`StartError::Unforkable`] where this cannot be done.
+    fn make_template<'a>(
+        &'a self,
+        spec: EnvironmentSpec,
+        output: Arc<dyn Output>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Template>, StartError>>;
+}
+
+/// A function's runtime after its init. It ends with the last environment that was forked from it.
+pub trait Template: Send + Sync {
+    fn fork<'a>(
+        &'a self,
+        spec: EnvironmentSpec,
+        output: Arc<dyn Output>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Environment>, StartError>>;
+
+    fn is_alive(&self) -> bool;
 }
 
 /// One execution environment; it takes one event at a time. Dropping it ends it.
@@ -132,6 +150,39 @@ impl Environments for sandbox::Sandbox {
             Ok(Arc::new(environment) as Arc<dyn Environment>)
         })
     }
+
+    fn make_template<'a>(
+        &'a self,
+        spec: EnvironmentSpec,
+        output: Arc<dyn Output>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Template>, StartError>> {
+        Box::pin(async move {
+            let template = sandbox::Sandbox::make_template(self, spec, output).await?;
+            Ok(Arc::new(Forking { sandbox: self.clone(), template }) as Arc<dyn Template>)
+        })
+    }
+}
+
+struct Forking {
+    sandbox: sandbox::Sandbox,
+    template: sandbox::Template,
+}
+
+impl Template for Forking {
+    fn fork<'a>(
+        &'a self,
+        spec: EnvironmentSpec,
+        output: Arc<dyn Output>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Environment>, StartError>> {
+        Box::pin(async move {
+            let environment = self.sandbox.restore(&self.template, spec, output).await?;
+            Ok(Arc::new(environment) as Arc<dyn Environment>)
+        })
+    }
+
+    fn is_alive(&self) -> bool {
+        self.template.is_alive()
+    }
 }
 
 impl Environment for sandbox::Environment {
@@ -192,8 +243,12 @@ impl From<Event> for Invocation {
 }
 
 /// The deadline by the host's time, which is what the function compares it with.
-#[expect(clippy::disallowed_methods, reason = "the deadline of a real process, which reads the host's time")]
 fn deadline_epoch_ms(timeout: Duration) -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from((now + timeout).as_millis()).unwrap_or(i64::MAX)
+    i64::try_from((host_time() + timeout).as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The time since the epoch as functions read it, whatever time the service lives in.
+#[expect(clippy::disallowed_methods, reason = "the functions are real processes, which read the host's time")]
+pub fn host_time() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }

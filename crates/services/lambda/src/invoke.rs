@@ -5,6 +5,7 @@
 
 mod execution;
 mod measures;
+mod snapshot;
 mod specification;
 mod standby;
 
@@ -21,6 +22,7 @@ use crate::environment::{Environments, Unpack};
 use crate::output::Logs;
 use crate::pool::{Pool, Standby};
 use crate::registry::{Registry, Resolved};
+use crate::snapshot::Snapshots;
 use execution::Execution;
 pub(crate) use measures::Measures;
 
@@ -53,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) admission: Admission,
     pub(crate) pool: Pool,
     pub(crate) standby: Standby,
+    pub(crate) snapshots: Snapshots,
     pub(crate) logs: Logs,
     pub(crate) config: Config,
     /// How many invocations run, spares that are being started counted.
@@ -131,6 +134,7 @@ impl Invoker {
             admission: Admission::default(),
             pool,
             standby,
+            snapshots: Snapshots::default(),
             logs,
             config,
             running: watch::Sender::new(0),
@@ -187,7 +191,12 @@ impl Invoker {
         // The sender is alive, so that waiting can't fail.
         let _ = self.inner.running.subscribe().wait_for(|running| *running == 0).await;
         self.inner.pool.close().await;
+        self.inner.snapshots.clear();
         self.inner.logs.flush().await;
+    }
+
+    pub fn snapshots(&self) -> &Snapshots {
+        &self.inner.snapshots
     }
 
     pub fn logs(&self) -> &Logs {
@@ -244,6 +253,7 @@ async fn retire_stale(inner: std::sync::Weak<Inner>, mut changes: watch::Receive
         let Some(inner) = inner.upgrade() else { return };
         inner.pool.retire(|version| inner.is_current(version)).await;
         inner.standby.retire(|version| inner.is_current(version)).await;
+        inner.snapshots.retain(|version| inner.is_current(version));
         inner.packages.keep_only(&inner.registry).await;
     }
 }

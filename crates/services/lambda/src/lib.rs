@@ -23,6 +23,7 @@ mod pool;
 mod registry;
 mod resources;
 mod service;
+mod snapshot;
 #[cfg(test)]
 mod staged;
 

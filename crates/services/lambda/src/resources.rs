@@ -96,7 +96,7 @@ impl ResourceProvider for Provider {
             let caller = self.caller(context);
             match context.resource_type.as_str() {
                 FUNCTION => function::create(&caller, properties).await,
-                VERSION => version::create(&caller, properties).await,
+                VERSION => version::create(&self.lambda, &caller, properties).await,
                 ALIAS => alias::create(&caller, properties).await,
                 PERMISSION => permission::create(&caller, properties).await,
                 LAYER_VERSION => layer_version::create(&self.lambda, &caller, properties).await,

@@ -7,6 +7,7 @@ use fabric::Fabric;
 use sandbox::Sandbox;
 use wire::{Call, Error};
 
+use crate::configuration::Moment;
 use crate::environment::{Environments, Unpacked};
 use crate::event::Events;
 use crate::image::Images;
@@ -15,6 +16,7 @@ use crate::mapping::Mappings;
 use crate::output::Logs;
 use crate::package::Packages;
 use crate::registry::{Code, Function, FunctionName, Package, Registry, Version};
+use crate::snapshot::State;
 use crate::{error, operations, resources};
 
 /// The part of the host's memory that idle environments may hold, over all functions.
@@ -90,6 +92,7 @@ impl Lambda {
 
     /// Begins to feed functions from their event sources. Call it when all plugs are in.
     pub fn start(&self) {
+        self.invoker.renew_snapshots();
         self.mappings.get_or_init(|| Mappings::start(self.registry.clone(), self.invoker.clone()));
     }
 
@@ -153,6 +156,25 @@ impl Lambda {
             self.collect_images().await;
         }
         Ok(new)
+    }
+
+    /// Begins to take the snapshot of a version that was published, if it has SnapStart; at which moment it is shown.
+    pub(crate) fn published(&self, version: &Arc<Version>, otherwise: Moment) -> Moment {
+        if !version.has_snap_start() {
+            return otherwise;
+        }
+        self.invoker.snapshot(version);
+        self.moment(version)
+    }
+
+    /// At which moment a version is that was there before.
+    pub(crate) fn moment(&self, version: &Version) -> Moment {
+        match self.invoker.snapshots().state(version).filter(|_| version.has_snap_start()) {
+            Some(State::Pending) => Moment::Pending,
+            Some(State::Taken(_)) => Moment::Optimized,
+            Some(State::Failed(_)) => Moment::Failed,
+            Some(State::Renewing | State::Without(_)) | None => Moment::Settled,
+        }
     }
 
     /// Deletes the packages as far as nothing refers to them any more.

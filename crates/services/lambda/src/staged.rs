@@ -12,7 +12,7 @@ use fabric::{Delivery, Fabric, Outcome as Delivered, Parts, Refusal, Sender, Tar
 use futures_util::future::BoxFuture;
 use sandbox::{EnvironmentSpec, FunctionError, Outcome, Output, Settled, StartError, StartMode};
 
-use crate::environment::{Environment, Environments, Event, Folders, Unpack};
+use crate::environment::{Environment, Environments, Event, Folders, Template, Unpack};
 use crate::invoke::{Config, Invoker, Request};
 use crate::output::Logs;
 use crate::registry::{
@@ -179,6 +179,14 @@ impl Environments for Starter {
             }
             Ok(Arc::new(Fake(self.0.clone())) as Arc<dyn Environment>)
         })
+    }
+
+    fn make_template<'a>(
+        &'a self,
+        _: EnvironmentSpec,
+        _: Arc<dyn Output>,
+    ) -> BoxFuture<'a, Result<Arc<dyn Template>, StartError>> {
+        Box::pin(async { Err(StartError::Unforkable { reason: "it is a fake".into() }) })
     }
 }
 

@@ -1,22 +1,19 @@
 package kobel.runtime;
 
-import java.lang.reflect.AccessibleObject;
 import java.lang.reflect.Array;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.Field;
 import java.lang.reflect.GenericArrayType;
 import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.Type;
 import java.lang.reflect.WildcardType;
-import java.math.BigDecimal;
-import java.math.BigInteger;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Date;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -31,11 +28,12 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * Makes objects of a wanted type out of what {@link JsonReader} read.
+ * Makes objects of a wanted type out of what {@link JsonReader} read, with the rules that Lambda sets for Jackson:
+ * unknown members are ignored, an array of one stands for its item and the other way round, an empty text or array is
+ * no object, and texts are taken for numbers.
  *
- * <p>A class is filled by its setters and fields; without a default constructor, by the constructor
- * whose parameters follow its fields, as records have. Names match exactly, or but for the case of
- * the first letter. Unknown members are ignored.
+ * <p>Records, and AWS's events without a default constructor, are made by the constructor whose parameters follow
+ * the fields.
  */
 final class Binder {
     private Binder() {}
@@ -43,65 +41,57 @@ final class Binder {
     static Object bind(Object value, Type type) {
         Class<?> raw = raw(type);
         if (value == null) {
-            return raw.isPrimitive() ? Array.get(Array.newInstance(raw, 1), 0) : raw == Optional.class ? Optional.empty() : null;
+            return nothing(raw);
         }
         if (raw == Object.class || raw == value.getClass()) {
             return value;
         }
         if (raw == Optional.class) {
-            return Optional.of(bind(value, argument(type, 0)));
+            return Optional.ofNullable(bind(value, argument(type, 0)));
         }
-        if (Map.class.isAssignableFrom(raw) && value instanceof Map) {
-            return map((Map<?, ?>) value, type, raw);
-        }
-        if (Collection.class.isAssignableFrom(raw) && value instanceof List) {
-            return collection((List<?>) value, type, raw);
-        }
-        if (raw.isArray()) {
-            return array(value, type, raw);
-        }
-        if (value instanceof Map) {
-            return bean((Map<?, ?>) value, raw);
+        boolean many = Collection.class.isAssignableFrom(raw);
+        if (many || raw.isArray()) {
+            return several(value, type, raw, many);
         }
         if (value instanceof List) {
-            throw new IllegalArgumentException("cannot make a " + raw.getName() + " of a JSON array");
+            List<?> list = (List<?>) value;
+            if (list.size() > 1) {
+                throw Scalars.wrong(value, raw);
+            }
+            return list.isEmpty() ? nothing(raw) : bind(list.get(0), type);
         }
-        return scalar(value, raw);
+        if ("".equals(value) && !CharSequence.class.isAssignableFrom(raw)) {
+            return nothing(raw);
+        }
+        boolean scalar = Scalars.isScalar(raw) && !Map.class.isAssignableFrom(raw);
+        if (value instanceof Map == scalar) {
+            throw Scalars.wrong(value, raw);
+        }
+        if (scalar) {
+            return Scalars.make(value, raw);
+        }
+        return Map.class.isAssignableFrom(raw) ? map((Map<?, ?>) value, type, raw) : bean((Map<?, ?>) value, raw);
     }
 
-    /** The property that a getter gives, or null when the method is none. */
-    static String propertyOfGetter(Method method) {
-        boolean candidate = method.getParameterCount() == 0 && !Modifier.isStatic(method.getModifiers())
-                && method.getReturnType() != void.class && method.getDeclaringClass() != Object.class && !method.isBridge();
-        if (!candidate) {
+    private static Object nothing(Class<?> raw) {
+        if (raw.isPrimitive() && raw != void.class) {
+            return Array.get(Array.newInstance(raw, 1), 0);
+        }
+        return raw == Optional.class ? Optional.empty() : null;
+    }
+
+    private static Object several(Object value, Type type, Class<?> raw, boolean collection) {
+        if (value instanceof String && raw == byte[].class) {
+            return Base64.getDecoder().decode((String) value);
+        }
+        if (value instanceof String && raw == char[].class) {
+            return ((String) value).toCharArray();
+        }
+        if ("".equals(value)) {
             return null;
         }
-        String name = method.getName();
-        if (name.startsWith("get") && name.length() > 3) {
-            return decapitalized(name.substring(3));
-        }
-        boolean truth = method.getReturnType() == boolean.class || method.getReturnType() == Boolean.class;
-        if (truth && name.startsWith("is") && name.length() > 2) {
-            return decapitalized(name.substring(2));
-        }
-        return isRecordPart(method) ? name : null;
-    }
-
-    private static boolean isRecordPart(Method method) {
-        Class<?> parent = method.getDeclaringClass().getSuperclass();
-        if (parent == null || !parent.getName().equals("java.lang.Record")) {
-            return false;
-        }
-        try {
-            Field field = method.getDeclaringClass().getDeclaredField(method.getName());
-            return !Modifier.isStatic(field.getModifiers());
-        } catch (NoSuchFieldException error) {
-            return false;
-        }
-    }
-
-    private static String decapitalized(String name) {
-        return Character.toLowerCase(name.charAt(0)) + name.substring(1);
+        List<?> items = value instanceof List ? (List<?>) value : Collections.singletonList(value);
+        return collection ? collection(items, type, raw) : array(items, type, raw);
     }
 
     static Class<?> raw(Type type) {
@@ -160,14 +150,7 @@ final class Binder {
         return collection;
     }
 
-    private static Object array(Object value, Type type, Class<?> raw) {
-        if (raw == byte[].class && value instanceof String) {
-            return Base64.getDecoder().decode((String) value);
-        }
-        if (!(value instanceof List)) {
-            throw new IllegalArgumentException("cannot make an array of " + value.getClass().getSimpleName());
-        }
-        List<?> list = (List<?>) value;
+    private static Object array(List<?> list, Type type, Class<?> raw) {
         Type part = type instanceof GenericArrayType ? ((GenericArrayType) type).getGenericComponentType() : raw.getComponentType();
         Object array = Array.newInstance(raw.getComponentType(), list.size());
         for (int index = 0; index < list.size(); index++) {
@@ -176,147 +159,41 @@ final class Binder {
         return array;
     }
 
-    @SuppressWarnings({"unchecked", "rawtypes"})
-    private static Object scalar(Object value, Class<?> raw) {
-        String text = value.toString();
-        if (raw == String.class || raw == CharSequence.class) {
-            return text;
-        }
-        if (raw == boolean.class || raw == Boolean.class) {
-            return value instanceof Boolean ? value : Boolean.valueOf(text);
-        }
-        if (raw == char.class || raw == Character.class) {
-            return text.charAt(0);
-        }
-        if (raw.isPrimitive() || Number.class.isAssignableFrom(raw)) {
-            return number(value, raw);
-        }
-        if (raw.isEnum()) {
-            return Enum.valueOf((Class<Enum>) raw, text);
-        }
-        if (Date.class.isAssignableFrom(raw) && value instanceof Number) {
-            return new Date(((Number) value).longValue());
-        }
-        if (raw == Date.class) {
-            return Date.from(java.time.OffsetDateTime.parse(text).toInstant());
-        }
-        if (raw.isInstance(value)) {
-            return value;
-        }
-        return fromText(text, raw);
-    }
-
-    private static Object number(Object value, Class<?> raw) {
-        BigDecimal number = new BigDecimal(value.toString());
-        if (raw == int.class || raw == Integer.class) {
-            return number.intValue();
-        }
-        if (raw == long.class || raw == Long.class) {
-            return number.longValue();
-        }
-        if (raw == double.class || raw == Double.class) {
-            return number.doubleValue();
-        }
-        if (raw == float.class || raw == Float.class) {
-            return number.floatValue();
-        }
-        if (raw == short.class || raw == Short.class) {
-            return number.shortValue();
-        }
-        if (raw == byte.class || raw == Byte.class) {
-            return number.byteValue();
-        }
-        if (raw == BigInteger.class) {
-            return number.toBigInteger();
-        }
-        return raw == BigDecimal.class ? number : value;
-    }
-
-    /** By a static {@code parse}, {@code valueOf} or {@code fromString}, or a constructor of one text. */
-    private static Object fromText(String text, Class<?> raw) {
-        try {
-            for (String name : new String[] {"parse", "valueOf", "fromString"}) {
-                for (Method method : raw.getMethods()) {
-                    boolean fits = method.getName().equals(name) && Modifier.isStatic(method.getModifiers())
-                            && method.getParameterCount() == 1 && raw.isAssignableFrom(method.getReturnType())
-                            && method.getParameterTypes()[0].isAssignableFrom(String.class);
-                    if (fits) {
-                        return method.invoke(null, text);
-                    }
-                }
-            }
-            return raw.getConstructor(String.class).newInstance(text);
-        } catch (InvocationTargetException error) {
-            throw new IllegalArgumentException("cannot make a " + raw.getName() + " of \"" + text + "\"", error.getCause());
-        } catch (ReflectiveOperationException error) {
-            throw new IllegalArgumentException("cannot make a " + raw.getName() + " of a JSON text or number", error);
-        }
-    }
-
     private static Object bean(Map<?, ?> value, Class<?> raw) {
-        if (raw.isPrimitive() || raw == String.class || Number.class.isAssignableFrom(raw) || raw == Boolean.class) {
-            throw new IllegalArgumentException("cannot make a " + raw.getName() + " of a JSON object");
-        }
-        Constructor<?> empty = emptyConstructor(raw);
-        if (empty == null) {
+        boolean fixed = Properties.isRecord(raw) || Properties.isEvent(raw) && !hasEmptyConstructor(raw);
+        if (fixed) {
             return byConstructor(value, raw);
         }
         Object bean = create(raw);
         for (Map.Entry<?, ?> entry : value.entrySet()) {
-            set(bean, raw, String.valueOf(entry.getKey()), entry.getValue());
+            Properties.Property property = Properties.of(raw).named(String.valueOf(entry.getKey()));
+            if (property != null) {
+                set(bean, property, entry.getValue());
+            }
         }
         return bean;
     }
 
-    private static void set(Object bean, Class<?> raw, String name, Object value) {
+    private static void set(Object bean, Properties.Property property, Object value) {
         try {
-            Method setter = setter(raw, name);
-            if (setter != null) {
-                open(setter);
-                setter.invoke(bean, bind(value, setter.getGenericParameterTypes()[0]));
-                return;
-            }
-            Field field = field(raw, name);
-            if (field != null) {
-                open(field);
-                field.set(bean, bind(value, field.getGenericType()));
+            if (property.setter != null) {
+                property.setter.invoke(bean, valueFor(bean, value, property.setter.getGenericParameterTypes()[0]));
+            } else if (property.field != null) {
+                property.field.set(bean, valueFor(bean, value, property.field.getGenericType()));
             }
         } catch (InvocationTargetException error) {
-            throw new IllegalArgumentException("the setter of " + name + " failed: " + error.getCause(), error.getCause());
+            throw new IllegalArgumentException("the setter of " + property.name + " failed: " + error.getCause(), error.getCause());
         } catch (IllegalAccessException error) {
             throw new IllegalArgumentException(error.toString(), error);
         }
     }
 
-    private static Method setter(Class<?> raw, String name) {
-        Method found = null;
-        for (Method method : raw.getMethods()) {
-            boolean fits = method.getParameterCount() == 1 && method.getName().startsWith("set")
-                    && matches(method.getName().substring(3), name) && !method.isBridge();
-            // Several setters of one name: the one that the getter agrees with is rarely the String one.
-            if (fits && (found == null || found.getParameterTypes()[0] == String.class)) {
-                found = method;
-            }
+    /** Events of streams have their times in seconds. */
+    private static Object valueFor(Object bean, Object value, Type type) {
+        if (type == Date.class && value instanceof Number && Properties.isEvent(bean.getClass())) {
+            return new Date((long) (((Number) value).doubleValue() * 1000));
         }
-        return found;
-    }
-
-    private static Field field(Class<?> raw, String name) {
-        for (Class<?> at = raw; at != null && at != Object.class; at = at.getSuperclass()) {
-            for (Field field : at.getDeclaredFields()) {
-                int modifiers = field.getModifiers();
-                boolean usable = !Modifier.isStatic(modifiers) && !Modifier.isTransient(modifiers) && !field.isSynthetic();
-                if (usable && matches(field.getName(), name)) {
-                    return field;
-                }
-            }
-        }
-        return null;
-    }
-
-    private static boolean matches(String property, String name) {
-        return !property.isEmpty() && property.length() == name.length() && property.regionMatches(1, name, 1, name.length() - 1)
-                && Character.toLowerCase(property.charAt(0)) == Character.toLowerCase(name.charAt(0));
+        return bind(value, type);
     }
 
     private static Object byConstructor(Map<?, ?> value, Class<?> raw) {
@@ -335,9 +212,9 @@ final class Binder {
             }
             Object[] arguments = new Object[fields.size()];
             for (int index = 0; index < arguments.length; index++) {
-                arguments[index] = bind(member(value, fields.get(index).getName()), constructor.getGenericParameterTypes()[index]);
+                arguments[index] = bind(member(value, fields.get(index).getName(), raw), constructor.getGenericParameterTypes()[index]);
             }
-            open(constructor);
+            Properties.open(constructor);
             try {
                 return constructor.newInstance(arguments);
             } catch (InvocationTargetException error) {
@@ -363,41 +240,34 @@ final class Binder {
         return true;
     }
 
-    private static Object member(Map<?, ?> value, String name) {
+    private static Object member(Map<?, ?> value, String name, Class<?> raw) {
         for (Map.Entry<?, ?> entry : value.entrySet()) {
-            if (matches(name, String.valueOf(entry.getKey()))) {
+            String key = String.valueOf(entry.getKey());
+            if (name.equals(key) || Properties.isEvent(raw) && name.equalsIgnoreCase(key)) {
                 return entry.getValue();
             }
         }
         return null;
     }
 
-    private static Constructor<?> emptyConstructor(Class<?> raw) {
+    private static boolean hasEmptyConstructor(Class<?> raw) {
         try {
-            return raw.getDeclaredConstructor();
+            raw.getDeclaredConstructor();
+            return true;
         } catch (NoSuchMethodException error) {
-            return null;
+            return false;
         }
     }
 
     private static Object create(Class<?> raw) {
         try {
             Constructor<?> constructor = raw.getDeclaredConstructor();
-            open(constructor);
+            Properties.open(constructor);
             return constructor.newInstance();
         } catch (InvocationTargetException error) {
             throw new IllegalArgumentException("the constructor of " + raw.getName() + " failed", error.getCause());
         } catch (ReflectiveOperationException error) {
             throw new IllegalArgumentException("cannot make a " + raw.getName() + ": " + error, error);
-        }
-    }
-
-    /** Members of the user's classes need not be public; those of the JDK stay closed. */
-    private static void open(AccessibleObject member) {
-        try {
-            member.setAccessible(true);
-        } catch (RuntimeException error) {
-            // Then its use fails with its own message.
         }
     }
 }

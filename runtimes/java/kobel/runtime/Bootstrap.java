@@ -1,7 +1,10 @@
 package kobel.runtime;
 
+import com.amazonaws.services.lambda.runtime.LambdaRuntime;
 import java.io.EOFException;
+import java.io.IOError;
 import java.io.IOException;
+import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -10,8 +13,9 @@ import java.util.Map;
 /** Kobel's bootstrap for Java functions: loads the handler, then serves one event after another. */
 public final class Bootstrap {
     private static final int RESPONSE_BYTES_MAX = 6291556;
-    /** A line break inside a message that is one event of the log. */
-    private static final char MESSAGE_BREAK = '\u001e';
+    private static final String TRACE_PROPERTY = "com.amazonaws.xray.traceHeader";
+    private static final FunctionLogger LOGGER =
+            new FunctionLogger(System.getenv("AWS_LAMBDA_LOG_FORMAT"), System.getenv("AWS_LAMBDA_LOG_LEVEL"));
 
     private final Channel channel;
     private final Handlers.Handler handler;
@@ -23,6 +27,7 @@ public final class Bootstrap {
 
     public static void main(String[] arguments) throws Exception {
         Channel channel = new Channel(Integer.parseInt(System.getenv("_KOBEL_CHANNEL")));
+        offerLogger();
         Handlers.Handler handler;
         try {
             handler = Handlers.load(System.getenv("_HANDLER"));
@@ -42,16 +47,15 @@ public final class Bootstrap {
         }
     }
 
-    /** Writes one event of the log, whatever line breaks it holds. */
-    static void writeEvent(String message) {
-        String text = String.valueOf(message);
-        int end = text.length();
-        while (end > 0 && (text.charAt(end - 1) == '\n' || text.charAt(end - 1) == '\r')) {
-            end--;
-        }
-        byte[] bytes = (text.substring(0, end).replace('\n', MESSAGE_BREAK) + "\n").getBytes(StandardCharsets.UTF_8);
-        System.out.write(bytes, 0, bytes.length);
-        System.out.flush();
+    static FunctionLogger logger() {
+        return LOGGER;
+    }
+
+    /** To code that has no context, by {@link LambdaRuntime#getLogger}. */
+    private static void offerLogger() throws ReflectiveOperationException {
+        Field field = LambdaRuntime.class.getDeclaredField("logger");
+        field.setAccessible(true);
+        field.set(null, LOGGER);
     }
 
     private void serve() throws IOException {
@@ -66,17 +70,22 @@ public final class Bootstrap {
     private void invoke(Channel.Message message) throws IOException {
         Object trace = message.header.get("traceId");
         if (trace == null) {
-            System.clearProperty("com.amazonaws.xray.traceHeader");
+            System.clearProperty(TRACE_PROPERTY);
         } else {
-            System.setProperty("com.amazonaws.xray.traceHeader", trace.toString());
+            System.setProperty(TRACE_PROPERTY, trace.toString());
         }
-        Object requestId = message.header.get("requestId");
+        String requestId = String.valueOf(message.header.get("requestId"));
+        LOGGER.setRequestId(requestId);
         byte[] response;
         try {
+            Log4jContext.put(requestId);
             response = handler.handle(message.body, new InvocationContext(message.header));
+            // The function may have left it set.
+            Thread.interrupted();
         } catch (Throwable error) {
             Failure.trim(error);
-            boolean fatal = error instanceof VirtualMachineError;
+            boolean fatal = error instanceof VirtualMachineError || error instanceof IOError
+                    || error instanceof Fault && ((Fault) error).fatal;
             report(channel, Channel.ERROR, requestId, error, fatal);
             if (fatal) {
                 System.exit(1);
@@ -94,12 +103,12 @@ public final class Bootstrap {
         }
     }
 
-    private static void report(Channel channel, int kind, Object requestId, Throwable error, boolean fatal) throws IOException {
-        writeEvent(Failure.text(error));
+    private static void report(Channel channel, int kind, String requestId, Throwable error, boolean fatal) throws IOException {
+        LOGGER.logError(error);
         flush();
         Map<String, Object> header = new LinkedHashMap<>();
         header.put("requestId", requestId);
-        header.put("errorType", error.getClass().getName());
+        header.put("errorType", Failure.platformType(error));
         header.put("fatal", fatal);
         channel.send(kind, header, JsonWriter.write(Failure.describe(error)).getBytes(StandardCharsets.UTF_8));
     }

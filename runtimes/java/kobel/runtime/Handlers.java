@@ -15,8 +15,11 @@ import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.Type;
 import java.lang.reflect.TypeVariable;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
 
@@ -29,30 +32,55 @@ final class Handlers {
 
     private Handlers() {}
 
-    /** {@code package.Class} or {@code package.Class::method}. */
+    /**
+     * {@code package.Class} or {@code package.Class::method}. What is wrong with either is told to the first caller;
+     * code that fails when it is loaded fails the init.
+     */
     static Handler load(String setting) throws Throwable {
-        int separator = setting.indexOf("::");
-        String className = separator < 0 ? setting : setting.substring(0, separator);
-        String methodName = separator < 0 ? null : setting.substring(separator + 2);
-        Class<?> type = find(className);
-        boolean named = methodName == null || methodName.equals("handleRequest");
-        if (named && RequestStreamHandler.class.isAssignableFrom(type)) {
-            return stream((RequestStreamHandler) create(type));
+        try {
+            return find(setting);
+        } catch (Fault fault) {
+            if (fault.fatal) {
+                throw fault;
+            }
+            return (event, context) -> {
+                throw fault;
+            };
         }
-        if (named && RequestHandler.class.isAssignableFrom(type)) {
-            return request(type);
-        }
-        if (methodName == null) {
-            throw new NoSuchMethodException("Class " + className + " does not implement an appropriate handler interface");
-        }
-        return method(type, methodName);
     }
 
-    private static Class<?> find(String name) throws ClassNotFoundException {
+    private static Handler find(String setting) throws Throwable {
+        int separator = setting.lastIndexOf("::");
+        String className = separator < 0 ? setting : setting.substring(0, separator);
+        String methodName = separator < 0 ? null : setting.substring(separator + 2);
+        if (className.isEmpty() || "".equals(methodName)) {
+            throw Fault.of("Invalid handler: `" + setting + "'");
+        }
+        Class<?> type = classOf(className);
+        if (methodName != null && !(methodName.equals("handleRequest") && isHandler(type))) {
+            return method(type, methodName);
+        }
+        if (RequestStreamHandler.class.isAssignableFrom(type)) {
+            return stream((RequestStreamHandler) create(type));
+        }
+        if (RequestHandler.class.isAssignableFrom(type)) {
+            return request(type);
+        }
+        throw Fault.of("Class does not implement an appropriate handler interface: " + className);
+    }
+
+    private static boolean isHandler(Class<?> type) {
+        return RequestHandler.class.isAssignableFrom(type) || RequestStreamHandler.class.isAssignableFrom(type);
+    }
+
+    private static Class<?> classOf(String name) {
         try {
             return Class.forName(name, true, ClassLoader.getSystemClassLoader());
         } catch (ClassNotFoundException error) {
-            throw new ClassNotFoundException("Class not found: " + name);
+            throw Fault.of("Class not found: " + name, error, false);
+        } catch (Throwable error) {
+            String why = error.getMessage() == null ? "" : ": " + error.getMessage();
+            throw Fault.of("Error loading class " + name + why, error, true);
         }
     }
 
@@ -60,9 +88,13 @@ final class Handlers {
         try {
             return type.getConstructor().newInstance();
         } catch (NoSuchMethodException error) {
-            throw new NoSuchMethodException("Class " + type.getName() + " has no public zero-argument constructor");
+            boolean inner = type.getEnclosingClass() != null && !Modifier.isStatic(type.getModifiers());
+            String why = inner ? " cannot be instantiated because it is a non-static inner class" : " has no public zero-argument constructor";
+            throw Fault.of(new Exception("Class " + type.getName() + why), false);
         } catch (InvocationTargetException error) {
-            throw error.getCause();
+            throw Fault.of(error.getCause(), true);
+        } catch (ReflectiveOperationException error) {
+            throw Fault.of(error, false);
         }
     }
 
@@ -78,38 +110,32 @@ final class Handlers {
     private static Handler request(Class<?> type) throws Throwable {
         RequestHandler<Object, Object> handler = (RequestHandler<Object, Object>) create(type);
         Type[] types = arguments(type, RequestHandler.class);
+        if (types == null) {
+            throw Fault.of("Class " + type.getName() + " does not implement RequestHandler with concrete type parameters");
+        }
         Codec codec = new Codec(types[0], types[1]);
         return (event, context) -> codec.write(handler.handleRequest(codec.read(event), context));
     }
 
-    /** Any public method: of nothing, the event, the context, or both; or of two streams. */
+    /** Any public method: of nothing, the event, the context, or both; or of one or two streams. */
     private static Handler method(Class<?> type, String name) throws Throwable {
         Method method = choose(type, name);
         Object target = Modifier.isStatic(method.getModifiers()) ? null : create(type);
         method.setAccessible(true);
         Class<?>[] parameters = method.getParameterTypes();
-        Type input = Object.class;
-        for (int index = 0; index < parameters.length; index++) {
-            if (parameters[index] != Context.class) {
-                input = method.getGenericParameterTypes()[index];
-                break;
-            }
-        }
-        Codec codec = new Codec(input, method.getGenericReturnType());
+        boolean streams = parameters.length > 0 && isStream(parameters[0]);
+        boolean typed = parameters.length > 0 && !streams && parameters[0] != Context.class;
+        Codec codec = new Codec(typed ? method.getGenericParameterTypes()[0] : Object.class, method.getGenericReturnType());
         return (event, context) -> {
             ByteArrayOutputStream output = new ByteArrayOutputStream();
-            boolean streams = false;
             Object[] arguments = new Object[parameters.length];
             for (int index = 0; index < parameters.length; index++) {
                 if (parameters[index] == Context.class) {
                     arguments[index] = context;
                 } else if (parameters[index] == InputStream.class) {
                     arguments[index] = new ByteArrayInputStream(event);
-                } else if (parameters[index] == OutputStream.class) {
-                    arguments[index] = output;
-                    streams = true;
                 } else {
-                    arguments[index] = codec.read(event);
+                    arguments[index] = parameters[index] == OutputStream.class ? output : codec.read(event);
                 }
             }
             try {
@@ -121,36 +147,55 @@ final class Handlers {
         };
     }
 
-    /** The method with the most parameters, the one with a context first, as Lambda chooses. */
-    private static Method choose(Class<?> type, String name) throws NoSuchMethodException {
-        Method chosen = null;
+    /** The longest signature, one with a context before others, as Lambda chooses; bridges last. */
+    private static Method choose(Class<?> type, String name) {
+        List<Method> methods = new ArrayList<>();
         for (Method method : type.getMethods()) {
-            if (!method.getName().equals(name) || method.isBridge() || !isHandler(method)) {
-                continue;
-            }
-            if (chosen == null || method.getParameterCount() > chosen.getParameterCount()) {
-                chosen = method;
+            if (method.getName().equals(name)) {
+                methods.add(method);
             }
         }
-        if (chosen == null) {
-            throw new NoSuchMethodException("No public method named " + name
-                    + " with appropriate method signature found on class " + type.getName());
+        methods.sort(Comparator.comparing(Method::isBridge).thenComparing(method -> -lengthOf(method)));
+        for (Method method : methods) {
+            String flaw = flawOf(method.getParameterTypes());
+            if (flaw == null) {
+                return method;
+            }
+            System.err.println("Ignoring an overload of " + name + ": " + flaw);
         }
-        return chosen;
+        throw Fault.of("No public method named " + name + " with appropriate method signature found on class " + type.getName());
     }
 
-    private static boolean isHandler(Method method) {
+    private static int lengthOf(Method method) {
         Class<?>[] parameters = method.getParameterTypes();
         int last = parameters.length - 1;
-        int events = last >= 0 && parameters[last] == Context.class ? last : parameters.length;
-        return events <= 1 || events == 2 && parameters[0] == InputStream.class && parameters[1] == OutputStream.class;
+        return last >= 0 && parameters[last] == Context.class ? parameters.length + 1 : parameters.length;
     }
 
-    /** What a class puts for the type parameters of an interface, however far up it is. */
+    private static boolean isStream(Class<?> type) {
+        return type == InputStream.class || type == OutputStream.class;
+    }
+
+    /** Why Lambda can't call a method of these parameters; null where it can. */
+    private static String flawOf(Class<?>[] parameters) {
+        if (parameters.length < 2) {
+            return null;
+        }
+        Class<?> last = parameters[parameters.length - 1];
+        boolean bothStreams = parameters[0] == InputStream.class && parameters[1] == OutputStream.class;
+        if (parameters.length == 2 && (bothStreams || last == Context.class && parameters[0] != Context.class)) {
+            return null;
+        }
+        if (parameters.length == 3 && bothStreams && last == Context.class) {
+            return null;
+        }
+        return parameters.length > 3 ? "it has more than three parameters" : "its parameters are not an event and a context, or streams";
+    }
+
+    /** What a class puts for the type parameters of an interface, however far up it is; null where it puts none. */
     private static Type[] arguments(Class<?> type, Class<?> wanted) {
         Map<TypeVariable<?>, Type> known = new HashMap<>();
-        Type[] found = search(type, wanted, known);
-        return found == null ? new Type[] {Object.class, Object.class} : found;
+        return search(type, wanted, known);
     }
 
     private static Type[] search(Type type, Class<?> wanted, Map<TypeVariable<?>, Type> known) {
@@ -165,6 +210,9 @@ final class Handlers {
             }
         }
         if (raw == wanted) {
+            if (!(type instanceof ParameterizedType)) {
+                return null;
+            }
             TypeVariable<?>[] parameters = raw.getTypeParameters();
             Type[] arguments = new Type[parameters.length];
             for (int index = 0; index < parameters.length; index++) {
@@ -206,7 +254,7 @@ final class Handlers {
         }
 
         byte[] write(Object result) {
-            if (custom != null && result != null) {
+            if (custom != null && result != null && output != void.class) {
                 ByteArrayOutputStream bytes = new ByteArrayOutputStream();
                 custom.toJson(result, bytes, output);
                 return bytes.toByteArray();

@@ -50,6 +50,9 @@ final class InvocationContext implements Context {
 
     @Override
     public CognitoIdentity getIdentity() {
+        if (header.get("cognitoIdentity") == null) {
+            return null;
+        }
         Map<?, ?> identity = parsed("cognitoIdentity");
         return new CognitoIdentity() {
             @Override
@@ -101,22 +104,14 @@ final class InvocationContext implements Context {
     }
 
     @Override
-    public LambdaLogger getLogger() {
-        return LOGGER;
+    public String getXrayTraceId() {
+        return text(header, "traceId");
     }
 
-    /** Each message is one event of the log. */
-    static final LambdaLogger LOGGER = new LambdaLogger() {
-        @Override
-        public void log(String message) {
-            Bootstrap.writeEvent(message);
-        }
-
-        @Override
-        public void log(byte[] message) {
-            Bootstrap.writeEvent(new String(message, StandardCharsets.UTF_8));
-        }
-    };
+    @Override
+    public LambdaLogger getLogger() {
+        return Bootstrap.logger();
+    }
 
     private Map<?, ?> parsed(String name) {
         String json = text(header, name);
@@ -133,10 +128,11 @@ final class InvocationContext implements Context {
     }
 
     private static Map<String, String> texts(Object value) {
-        Map<String, String> texts = new LinkedHashMap<>();
-        if (value instanceof Map) {
-            ((Map<?, ?>) value).forEach((name, item) -> texts.put(String.valueOf(name), String.valueOf(item)));
+        if (!(value instanceof Map)) {
+            return null;
         }
+        Map<String, String> texts = new LinkedHashMap<>();
+        ((Map<?, ?>) value).forEach((name, item) -> texts.put(String.valueOf(name), item == null ? null : String.valueOf(item)));
         return texts;
     }
 

@@ -15,6 +15,7 @@ fn spec(runtime: &str) -> EnvironmentSpec {
         memory_mb: 512,
         ephemeral_storage_mb: 512,
         init_timeout: Duration::from_secs(10),
+        credentials: None,
         account_id: None,
     }
 }

@@ -81,6 +81,7 @@ impl Bench {
             memory_mb: 256,
             ephemeral_storage_mb: 512,
             init_timeout: Duration::from_secs(30),
+            credentials: None,
             account_id: None,
         }
     }

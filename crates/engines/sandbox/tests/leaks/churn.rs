@@ -172,6 +172,7 @@ impl Churn {
             memory_mb: 256,
             ephemeral_storage_mb: 512,
             init_timeout: Duration::from_secs(60),
+            credentials: None,
             account_id: None,
         };
         (spec, id)

@@ -13,35 +13,51 @@ pub enum Moment {
     Settled,
     /// In a list, which leaves the states out.
     Listed,
+    /// While the first snapshot is taken.
+    Pending,
+    /// Once there is a snapshot.
+    Optimized,
+    /// After the init for the snapshot failed.
+    Failed,
 }
 
 const BEING_CREATED: &str = "The function is being created.";
+const INIT_FAILED: &str = "The function failed to initialize for its snapshot. Its log tells why.";
 
 /// The configuration as AWS shows it, under `arn`.
 pub fn describe(version: &Version, arn: String, moment: Moment) -> model::FunctionConfiguration {
-    let creating = moment == Moment::Created;
+    let creating = matches!(moment, Moment::Created | Moment::Pending);
     let updating = moment == Moment::Updated;
     let being_created = |shown: bool| shown.then(|| BEING_CREATED.to_owned());
     let code = |shown: bool| shown.then(|| "Creating".to_owned());
     let state = match moment {
-        Moment::Created => Some("Pending"),
-        Moment::Updated | Moment::Settled => Some("Active"),
+        Moment::Created | Moment::Pending => Some("Pending"),
+        Moment::Updated | Moment::Settled | Moment::Optimized => Some("Active"),
+        Moment::Failed => Some("Failed"),
         Moment::Listed => None,
     };
     let update = match moment {
         Moment::Updated => Some("InProgress"),
-        Moment::Settled => Some("Successful"),
-        Moment::Created | Moment::Listed => None,
+        Moment::Settled | Moment::Optimized => Some("Successful"),
+        Moment::Created | Moment::Pending | Moment::Failed | Moment::Listed => None,
     };
     model::FunctionConfiguration {
         state: state.map(str::to_owned),
-        state_reason: being_created(creating),
-        state_reason_code: code(creating),
+        state_reason: being_created(creating).or_else(|| failed(moment, INIT_FAILED)),
+        state_reason_code: code(creating).or_else(|| failed(moment, "FunctionError")),
         last_update_status: update.map(str::to_owned),
         last_update_status_reason: being_created(updating),
         last_update_status_reason_code: code(updating),
+        snap_start: Some(model::SnapStartResponse {
+            apply_on: Some(version.snap_start.clone()),
+            optimization_status: Some(if moment == Moment::Optimized { "On" } else { "Off" }.to_owned()),
+        }),
         ..shown(version, arn)
     }
+}
+
+fn failed(moment: Moment, text: &str) -> Option<String> {
+    (moment == Moment::Failed).then(|| text.to_owned())
 }
 
 /// All but the states.
@@ -78,7 +94,6 @@ fn shown(version: &Version, arn: String) -> model::FunctionConfiguration {
         ephemeral_storage: i32::try_from(version.ephemeral_storage_mb)
             .ok()
             .map(|size| model::EphemeralStorage { size }),
-        snap_start: Some(snap_start(version)),
         logging_config: Some(model::LoggingConfig {
             log_format: Some(version.logging.format.clone()),
             application_log_level: version.logging.application_level.clone(),
@@ -124,11 +139,6 @@ pub fn alias_configuration(alias: &Alias, function_arn: &str) -> model::AliasCon
         routing_config: routing,
         revision_id: Some(alias.revision_id.clone()),
     }
-}
-
-/// Kobel keeps the setting, but takes no snapshots yet: it never says that they are on.
-fn snap_start(version: &Version) -> model::SnapStartResponse {
-    model::SnapStartResponse { apply_on: Some(version.snap_start.clone()), optimization_status: Some("Off".to_owned()) }
 }
 
 fn vpc(vpc: &Vpc) -> model::VpcConfigResponse {

@@ -1,27 +1,32 @@
 //! One invocation from the environment to the REPORT line.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::{SpanId, Timestamp, Trace};
 use bytes::Bytes;
 use fabric::EventKind;
-use model_lambda::errors::{invalid_runtime_exception, service_exception};
+use model_lambda::errors::{
+    invalid_runtime_exception, service_exception, snap_start_exception, snap_start_timeout_exception,
+};
 use sandbox::{FunctionError, Outcome, ResponseSender, StartError, StartMode};
 use tokio::sync::oneshot;
 
+use super::snapshot::Origin;
 use super::specification::Specification;
 use super::{Inner, Invoked, Measures, Refused, Request};
-use crate::environment::Event;
+use crate::environment::{Environment, Event};
 use crate::output::{LogStream, Platform, Report, Status};
 use crate::pool::{Instance, Key};
 use crate::registry::Version;
+use crate::snapshot::Snapshot;
 
 /// How long the init phase may take on demand.
 pub(super) const INIT_MAX: Duration = Duration::from_secs(10);
 
 /// An invocation under way.
 pub(super) struct Execution<'a> {
-    inner: &'a Inner,
+    inner: &'a Arc<Inner>,
     request: Request,
     /// Where the response goes while the function writes it.
     response: Option<ResponseSender>,
@@ -74,9 +79,21 @@ struct Init {
     why_exec: Option<&'static str>,
 }
 
+impl Init {
+    fn of(environment: &dyn Environment) -> Init {
+        let (mode, why_exec) = environment.start_mode();
+        Init { duration: environment.init_duration(), mode, why_exec }
+    }
+
+    /// Whether it was that of an environment restored from a snapshot.
+    fn is_restore(&self) -> bool {
+        self.mode == StartMode::Template
+    }
+}
+
 impl<'a> Execution<'a> {
     pub(super) fn new(
-        inner: &'a Inner,
+        inner: &'a Arc<Inner>,
         request: Request,
         response: Option<ResponseSender>,
         answer: oneshot::Sender<Result<Invoked, Refused>>,
@@ -158,21 +175,61 @@ impl<'a> Execution<'a> {
         Some(spare)
     }
 
-    /// A cold start. An init that fails is repeated as part of the invocation, under the function's timeout.
+    /// A cold start.
     async fn make_environment(&self) -> Result<Prepared, wire::Error> {
+        if let Origin::Snapshot(snapshot) = self.inner.origin(&self.request.resolved.version)?
+            && let Some(prepared) = self.restore(&snapshot).await?
+        {
+            return Ok(prepared);
+        }
+        self.start(self.specify().await?).await
+    }
+
+    /// What a new environment is made with.
+    async fn specify(&self) -> Result<Specification, wire::Error> {
+        let folders = self.inner.packages.folders(self.version()).await?;
+        let made = Specification::make(self.inner, self.version(), folders);
+        made.credentials.session.set_current(Some(self.trace.clone()));
+        Ok(made)
+    }
+
+    /// A cold start from a snapshot; `None` where it is of no use any more.
+    async fn restore(&self, snapshot: &Snapshot) -> Result<Option<Prepared>, wire::Error> {
+        let made = self.specify().await?.restored(snapshot);
+        let (version, log) = (self.version(), made.log.clone());
+        log.begin_tail();
+        made.say_restore_start(version);
+        let started = now();
+        let error = match snapshot.template.fork(made.spec.clone(), log.clone()).await {
+            Ok(environment) => {
+                self.say_start(&log);
+                let init = Some(Init::of(&*environment));
+                return Ok(Some(Prepared::Ready(self.ready(made, environment, init, Duration::ZERO))));
+            }
+            Err(error) => error,
+        };
+        if error.is_service_fault() {
+            tracing::warn!(%error, function = version.qualified_arn(), "a snapshot was lost; it is taken again");
+            self.inner.snapshots.forget(version);
+            return Ok(None);
+        }
+        let report = Platform::RestoreReport { duration: started.elapsed(), error_type: error.error_type() };
+        log.platform(None, &report);
+        Err(restore_fault(&error))
+    }
+
+    /// A cold start without a snapshot. An init that fails is repeated as part of the invocation, under the function's
+    /// timeout.
+    async fn start(&self, made: Specification) -> Result<Prepared, wire::Error> {
         let version = self.version();
-        let folders = self.inner.packages.folders(version).await?;
-        let made = Specification::make(self.inner, version, folders);
         let log = made.log.clone();
         log.begin_tail();
         made.say_init_start(version);
-        made.credentials.session.set_current(Some(self.trace.clone()));
         let started = now();
         let first = match self.inner.environments.start(made.spec.clone(), log.clone()).await {
             Ok(environment) => {
                 self.say_start(&log);
-                let (mode, why_exec) = environment.start_mode();
-                let init = Some(Init { duration: environment.init_duration(), mode, why_exec });
+                let init = Some(Init::of(&*environment));
                 return Ok(Prepared::Ready(self.ready(made, environment, init, Duration::ZERO)));
             }
             Err(error) if error.is_service_fault() => return Err(service_fault(&error)),
@@ -204,7 +261,7 @@ impl<'a> Execution<'a> {
     fn ready(
         &self,
         made: Specification,
-        environment: std::sync::Arc<dyn crate::environment::Environment>,
+        environment: Arc<dyn Environment>,
         init: Option<Init>,
         spent: Duration,
     ) -> Ready {
@@ -349,7 +406,8 @@ impl<'a> Execution<'a> {
         let report = Report {
             request_id,
             duration: end.duration,
-            init_duration: end.init.map(|init| init.duration),
+            init_duration: end.init.filter(|init| !init.is_restore()).map(|init| init.duration),
+            restore_duration: end.init.filter(Init::is_restore).map(|init| init.duration),
             memory_mb: self.version().memory_mb,
             max_memory_mb: end.max_memory_mb,
             status: end.error.as_ref().map_or(Status::Success, |(_, status)| *status),
@@ -382,6 +440,19 @@ fn service_fault(error: &StartError) -> wire::Error {
     match error {
         StartError::Engine(error) => invalid_runtime_exception(error.to_string()).with("Type", "User"),
         error => service_exception(error.to_string()).with("Type", "Service"),
+    }
+}
+
+/// What the caller is told where a snapshot could not be restored.
+fn restore_fault(error: &StartError) -> wire::Error {
+    match error {
+        StartError::Timeout { .. } => {
+            snap_start_timeout_exception("Lambda couldn't restore the snapshot within the timeout limit.")
+        }
+        _ => snap_start_exception(
+            "The afterRestore() runtime hook encountered an error. For more information, check the Amazon CloudWatch \
+             logs.",
+        ),
     }
 }
 

@@ -3,15 +3,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Arn, Timestamp};
-use fabric::Fabric;
-use sandbox::EnvironmentSpec;
+use fabric::{Credentials as Keys, Fabric};
+use sandbox::{EnvironmentSpec, RoleCredentials};
 use sha2::{Digest, Sha256};
 
 use super::Inner;
-use crate::environment::{Environment, Folders, Held};
+use crate::environment::{Environment, Folders, Held, host_time};
 use crate::output::{Format, Level, LogStream, Platform, StreamSpec};
 use crate::pool::{Credentials, Instance};
 use crate::registry::Version;
+use crate::snapshot::Snapshot;
 
 /// How long a role's credentials in an environment hold; longer than an environment is used.
 const CREDENTIALS_HOLD: Duration = Duration::from_secs(36 * 3_600);
@@ -20,6 +21,10 @@ const ID_LENGTH: usize = 32;
 /// Where Lambda says that the X-Ray daemon is.
 const XRAY_DAEMON: &str = "169.254.100.1";
 const XRAY_DAEMON_PORT: &str = "2000";
+/// Credentials that SDKs get before a snapshot. They ask again for those that expire within ten minutes, so that each
+/// environment gets its own.
+const SNAPSHOT_CREDENTIALS_HOLD: Duration = Duration::from_secs(9 * 60);
+const AUTHORIZATION_LENGTH: usize = 64;
 
 /// What a new environment is made with.
 pub(super) struct Specification {
@@ -37,7 +42,14 @@ impl Specification {
         let stream = stream(fabric, version, &id);
         let (credentials, keys) = open_session(fabric, version);
         let mut variables = own_variables(inner, version, &stream);
-        variables.extend(keys);
+        let mut served = None;
+        if version.has_snap_start() {
+            let keys = served_credentials(fabric, keys);
+            variables.extend(keys.variables());
+            served = Some(keys);
+        } else {
+            variables.extend(in_variables(keys));
+        }
         variables.extend(version.environment.clone().unwrap_or_default());
         let spec = EnvironmentSpec {
             id,
@@ -50,6 +62,7 @@ impl Specification {
             memory_mb: version.memory_mb,
             ephemeral_storage_mb: version.ephemeral_storage_mb,
             init_timeout: super::execution::INIT_MAX,
+            credentials: served,
             account_id: Some(version.scope.account.to_string()),
         };
         Specification { spec, log: inner.logs.open(stream), credentials, code: folders.held }
@@ -63,6 +76,13 @@ impl Specification {
         self.log.platform(None, &Platform::InitStart { function, version: &version.version, runtime, runtime_arn });
     }
 
+    /// Writes the line that stands before all that is written while a snapshot is restored.
+    pub(super) fn say_restore_start(&self, version: &Version) {
+        let runtime = version.runtime.as_deref().unwrap_or_default();
+        let (function, runtime_arn) = (&version.function_name, &runtime_arn(version, runtime));
+        self.log.platform(None, &Platform::RestoreStart { function, version: &version.version, runtime, runtime_arn });
+    }
+
     /// The environment that was made with it at `started`.
     pub(super) fn into_instance(
         self,
@@ -73,6 +93,48 @@ impl Specification {
         let Specification { log, credentials, code, .. } = self;
         Instance { environment, version, started, used_mb: 0, log, credentials, code }
     }
+
+    /// As it is for the init phase before a snapshot.
+    pub(super) fn before_snapshot(mut self) -> Specification {
+        if let Some(keys) = &mut self.spec.credentials {
+            keys.expiration = expiration(SNAPSHOT_CREDENTIALS_HOLD);
+        }
+        self
+    }
+
+    /// As it is for an environment that is restored from a snapshot.
+    pub(super) fn restored(mut self, snapshot: &Snapshot) -> Specification {
+        if let Some(keys) = &mut self.spec.credentials {
+            keys.authorization.clone_from(&snapshot.authorization);
+            self.spec.variables.extend(keys.variables());
+        }
+        self.spec.init_timeout = super::snapshot::RESTORE_MAX;
+        self
+    }
+}
+
+/// The role's credentials as the environment serves them.
+fn served_credentials(fabric: &Fabric, keys: Keys) -> RoleCredentials {
+    RoleCredentials {
+        access_key_id: keys.access_key,
+        secret_access_key: keys.secret_key,
+        session_token: keys.session_token,
+        expiration: expiration(CREDENTIALS_HOLD),
+        authorization: fabric.entropy.text(ID_ALPHABET, AUTHORIZATION_LENGTH),
+    }
+}
+
+/// A moment of the host's time, by which SDKs see whether credentials are valid.
+fn expiration(hold: Duration) -> String {
+    Timestamp::from_secs(i64::try_from((host_time() + hold).as_secs()).unwrap_or(i64::MAX)).iso8601()
+}
+
+fn in_variables(keys: Keys) -> [(String, String); 3] {
+    [
+        ("AWS_ACCESS_KEY_ID".to_owned(), keys.access_key),
+        ("AWS_SECRET_ACCESS_KEY".to_owned(), keys.secret_key),
+        ("AWS_SESSION_TOKEN".to_owned(), keys.session_token),
+    ]
 }
 
 /// The ARN by which INIT_START names the runtime's version.
@@ -105,7 +167,7 @@ fn stream(fabric: &Fabric, version: &Version, id: &str) -> StreamSpec {
     }
 }
 
-fn open_session(fabric: &Fabric, version: &Version) -> (Credentials, [(String, String); 3]) {
+fn open_session(fabric: &Fabric, version: &Version) -> (Credentials, Keys) {
     let role = version.role.parse::<Arn>().map_or_else(|_| version.role.clone(), |arn| arn.name().to_owned());
     let account = version.scope.account.clone();
     let partition = version.scope.region.partition();
@@ -113,12 +175,7 @@ fn open_session(fabric: &Fabric, version: &Version) -> (Credentials, [(String, S
     let expires = fabric.now() + CREDENTIALS_HOLD;
     let (keys, session) = fabric.sessions.open(&fabric.entropy, account, principal, expires);
     let credentials = Credentials { session, access_key: keys.access_key.clone(), sessions: fabric.sessions.clone() };
-    let variables = [
-        ("AWS_ACCESS_KEY_ID".to_owned(), keys.access_key),
-        ("AWS_SECRET_ACCESS_KEY".to_owned(), keys.secret_key),
-        ("AWS_SESSION_TOKEN".to_owned(), keys.session_token),
-    ];
-    (credentials, variables)
+    (credentials, keys)
 }
 
 /// The variables that Lambda sets; the sandbox adds those of the environment itself.
@@ -128,9 +185,10 @@ fn own_variables(inner: &Inner, version: &Version, stream: &StreamSpec) -> BTree
         ("AWS_LAMBDA_FUNCTION_NAME", version.function_name.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", version.version.clone()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", version.memory_mb.to_string()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", stream.log_group.clone()),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", stream.log_stream.clone()),
+        (
+            "AWS_LAMBDA_INITIALIZATION_TYPE",
+            if version.has_snap_start() { "snap-start" } else { "on-demand" }.to_owned(),
+        ),
         ("AWS_REGION", region.clone()),
         ("AWS_DEFAULT_REGION", region),
         ("AWS_ENDPOINT_URL", inner.config.endpoint.clone()),
@@ -140,6 +198,11 @@ fn own_variables(inner: &Inner, version: &Version, stream: &StreamSpec) -> BTree
         ("_AWS_XRAY_DAEMON_ADDRESS", XRAY_DAEMON.to_owned()),
         ("_AWS_XRAY_DAEMON_PORT", XRAY_DAEMON_PORT.to_owned()),
     ]);
+    // A snapshot must not name the log of one environment.
+    if !version.has_snap_start() {
+        variables.insert("AWS_LAMBDA_LOG_GROUP_NAME", stream.log_group.clone());
+        variables.insert("AWS_LAMBDA_LOG_STREAM_NAME", stream.log_stream.clone());
+    }
     if version.logging.is_json() {
         variables.insert("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned());
         let level = version.logging.application_level.clone().unwrap_or_else(|| "INFO".to_owned());

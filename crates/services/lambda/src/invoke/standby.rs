@@ -17,7 +17,8 @@ use crate::registry::{Resolved, Version};
 /// spare, and starts it.
 pub(super) async fn replenish(inner: &Arc<Inner>, resolved: &Resolved, cause: &Trace) {
     let version = &resolved.version;
-    if !inner.is_current(version) {
+    // A snapshot is there for quick starts already.
+    if !inner.is_current(version) || version.has_snap_start() {
         return;
     }
     let limits = inner.limits(resolved);

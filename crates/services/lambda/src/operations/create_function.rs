@@ -89,7 +89,8 @@ pub async fn create_function(
     };
     settle(&lambda, &name).await?;
     let arn = if publishes { version.qualified_arn() } else { version.arn.clone() };
-    Ok(describe(&version, arn, Moment::Created))
+    let moment = lambda.published(&version, Moment::Created);
+    Ok(describe(&version, arn, moment))
 }
 
 /// The function becomes active, or its update successful: that is another revision than the one that was answered.

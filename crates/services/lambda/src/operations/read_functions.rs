@@ -29,7 +29,7 @@ pub async fn get_function(
     let version = version(&name, &function)?;
     let settings = &function.settings;
     Ok(GetFunctionResponse {
-        configuration: Some(describe(version, name.invoked_arn(), Moment::Settled)),
+        configuration: Some(describe(version, name.invoked_arn(), lambda.moment(version))),
         code: Some(location(version, &call.origin)),
         tags: (!settings.tags.is_empty()).then(|| settings.tags.clone()),
         tags_error: None,
@@ -63,7 +63,8 @@ pub async fn get_function_configuration(
     input: GetFunctionConfigurationRequest,
 ) -> Result<FunctionConfiguration, Error> {
     let (name, function) = lambda.named(&call, &input.function_name, input.qualifier.as_deref())?;
-    Ok(describe(version(&name, &function)?, name.invoked_arn(), Moment::Settled))
+    let version = version(&name, &function)?;
+    Ok(describe(version, name.invoked_arn(), lambda.moment(version)))
 }
 
 /// The functions, or with `FunctionVersion=ALL` all their versions.

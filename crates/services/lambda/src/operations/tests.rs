@@ -156,4 +156,12 @@ impl Environments for Nothing {
     ) -> BoxFuture<'a, Result<Arc<dyn Environment>, sandbox::StartError>> {
         unreachable!("nothing is invoked")
     }
+
+    fn make_template<'a>(
+        &'a self,
+        _: sandbox::EnvironmentSpec,
+        _: Arc<dyn sandbox::Output>,
+    ) -> BoxFuture<'a, Result<Arc<dyn crate::environment::Template>, sandbox::StartError>> {
+        unreachable!("nothing has SnapStart")
+    }
 }

@@ -55,7 +55,10 @@ pub async fn update_function_code(
     };
     settle(&lambda, &name).await?;
     Ok(match published {
-        Some(version) => describe(&version, version.qualified_arn(), Moment::Updated),
+        Some(version) => {
+            let moment = lambda.published(&version, Moment::Updated);
+            describe(&version, version.qualified_arn(), moment)
+        }
         None => describe(&function.latest, function.arn.clone(), Moment::Updated),
     })
 }

@@ -35,7 +35,8 @@ pub async fn publish_version(
     });
     let function = changed.await?;
     let version = published.unwrap_or_else(|| function.latest.clone());
-    Ok(describe(&version, version.qualified_arn(), Moment::Settled))
+    let moment = lambda.published(&version, Moment::Settled);
+    Ok(describe(&version, version.qualified_arn(), moment))
 }
 
 /// Publishes `$LATEST`, unless the newest version is the same but for its number and description.

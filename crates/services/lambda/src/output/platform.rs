@@ -27,6 +27,18 @@ pub enum Platform<'a> {
         events: &'a [&'static str],
         error_type: Option<&'a str>,
     },
+    /// An environment is restored from a snapshot.
+    RestoreStart {
+        function: &'a str,
+        version: &'a str,
+        runtime: &'a str,
+        runtime_arn: &'a str,
+    },
+    /// Restoring failed.
+    RestoreReport {
+        duration: Duration,
+        error_type: &'a str,
+    },
     Start {
         request_id: &'a str,
         version: &'a str,
@@ -44,6 +56,8 @@ pub struct Report<'a> {
     pub duration: Duration,
     /// Set for the invocation for which the environment was made.
     pub init_duration: Option<Duration>,
+    /// Set for the invocation for which the environment was restored from a snapshot.
+    pub restore_duration: Option<Duration>,
     pub memory_mb: u32,
     pub max_memory_mb: u32,
     pub status: Status,
@@ -103,11 +117,14 @@ impl Platform<'_> {
             Platform::InitStart { runtime, runtime_arn, .. } => {
                 format!("INIT_START Runtime Version: {runtime}\tRuntime Version ARN: {runtime_arn}\n")
             }
+            Platform::RestoreStart { runtime, runtime_arn, .. } => {
+                format!("RESTORE_START Runtime Version: {runtime}\tRuntime Version ARN: {runtime_arn}\n")
+            }
+            Platform::RestoreReport { duration, error_type } => {
+                format!("RESTORE_REPORT Restore Duration: {} ms\tStatus: {}\n", ms(*duration), failure(error_type))
+            }
             Platform::InitReport { phase, duration, error_type } => {
-                let status = match *error_type {
-                    "Sandbox.Timedout" => "timeout".to_owned(),
-                    other => format!("error\tError Type: {other}"),
-                };
+                let status = failure(error_type);
                 format!("INIT_REPORT Init Duration: {} ms\tPhase: {phase}\tStatus: {status}\n", ms(*duration))
             }
             Platform::Extension { name, state, events, error_type } => {
@@ -129,6 +146,18 @@ impl Platform<'_> {
                 json!({"initializationType": "on-demand", "phase": "init", "runtimeVersion": runtime,
                     "runtimeVersionArn": runtime_arn, "functionName": function, "functionVersion": version}),
             ),
+            Platform::RestoreStart { function, version, runtime, runtime_arn } => (
+                Level::Info,
+                "platform.restoreStart",
+                json!({"runtimeVersion": runtime, "runtimeVersionArn": runtime_arn, "functionName": function,
+                    "functionVersion": version}),
+            ),
+            Platform::RestoreReport { duration, error_type } => {
+                let status = if *error_type == "Sandbox.Timedout" { "timeout" } else { "error" };
+                let metrics = json!({"durationMs": rounded_ms(*duration)});
+                let record = json!({"status": status, "errorType": error_type, "metrics": metrics});
+                (Level::Warn, "platform.restoreReport", record)
+            }
             Platform::InitReport { phase, duration, error_type } => {
                 let status = if *error_type == "Sandbox.Timedout" { "timeout" } else { "error" };
                 let record = json!({"initializationType": "on-demand", "phase": phase, "status": status,
@@ -168,6 +197,11 @@ impl Report<'_> {
         if let Some(init) = self.init_duration {
             line += &format!("Init Duration: {} ms\t", ms(init));
         }
+        if let Some(restore) = self.restore_duration {
+            let billed = restore.as_secs_f64() * 1_000.0;
+            line +=
+                &format!("Restore Duration: {} ms\tBilled Restore Duration: {:.0} ms\t", ms(restore), billed.ceil());
+        }
         match self.status {
             Status::Success | Status::HandlerError => {}
             Status::Timeout => line += "Status: timeout",
@@ -192,11 +226,22 @@ impl Report<'_> {
         if let Some(init) = self.init_duration {
             metrics["initDurationMs"] = rounded_ms(init).into();
         }
+        if let Some(restore) = self.restore_duration {
+            metrics["restoreDurationMs"] = rounded_ms(restore).into();
+        }
         let mut record = json!({"requestId": self.request_id, "metrics": metrics, "status": status});
         if let Some(error_type) = self.error_type {
             record["errorType"] = error_type.into();
         }
         record
+    }
+}
+
+/// What INIT_REPORT and RESTORE_REPORT say of a failure.
+fn failure(error_type: &str) -> String {
+    match error_type {
+        "Sandbox.Timedout" => "timeout".to_owned(),
+        other => format!("error\tError Type: {other}"),
     }
 }
 

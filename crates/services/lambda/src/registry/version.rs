@@ -143,6 +143,11 @@ impl Version {
         format!("{}:{}", self.arn, self.version)
     }
 
+    /// Whether its environments come from a snapshot of its runtime after init: SnapStart, which `$LATEST` never has.
+    pub fn has_snap_start(&self) -> bool {
+        self.snap_start == "PublishedVersions" && self.version != LATEST
+    }
+
     /// The packages that its environments are made of: its own, and its layers'.
     pub fn packages(&self) -> impl Iterator<Item = &Package> {
         self.code.package().into_iter().chain(self.layers.iter().map(|layer| &layer.package))

@@ -5,6 +5,7 @@ fn report(status: Status, error_type: Option<&'static str>, init: Option<u64>) -
         request_id: "r",
         duration: Duration::from_micros(3_014),
         init_duration: init.map(Duration::from_micros),
+        restore_duration: None,
         memory_mb: 128,
         max_memory_mb: 36,
         status,
