@@ -93,7 +93,8 @@ module Kobel
     end
 
     def log(title)
-      Kobel.write_event("#{title}\n#{JSON.pretty_generate(to_h)}")
+      Kobel.write_event(title)
+      Kobel.write_event(JSON.pretty_generate(to_h))
     end
 
     private
@@ -137,7 +138,8 @@ module Kobel
     private
 
     def invoke(handler, header, body)
-      Kobel.request_id = header['requestId']
+      # Code that formats its own log lines looks for Lambda's global variable.
+      Kobel.request_id = $_global_aws_request_id = header['requestId']
       ENV['_X_AMZN_TRACE_ID'] = header['traceId']
       result = handler.call_handler(JSON.parse(body), LambdaContext.new(header))
       answer(to_body(result))

@@ -97,8 +97,10 @@ pub async fn reports_errors_as_lambda_does(isolation: Isolation) {
     let stack = error["stackTrace"].as_array().unwrap();
     assert_eq!(stack.len(), 1, "{stack:?}");
     assert!(stack[0].as_str().unwrap().ends_with("/app.rb:3:in `handler'"), "{stack:?}");
-    let logged = bench.lines.all().pop().unwrap().text;
-    assert!(logged.starts_with("Error raised from handler method\n{\n  \"errorMessage\": \"no\\ngood\""), "{logged}");
+    let logged: Vec<String> = bench.lines.all().into_iter().map(|line| line.text).collect();
+    let [.., title, object] = logged.as_slice() else { panic!("{logged:?}") };
+    assert_eq!(title, "Error raised from handler method");
+    assert!(object.starts_with("{\n  \"errorMessage\": \"no\\ngood\""), "{object}");
 }
 
 pub async fn reports_what_cannot_be_loaded(isolation: Isolation) {
