@@ -143,7 +143,8 @@ impl Bootstraps {
         if jar.exists() && std::fs::read_to_string(&mark).is_ok_and(|mark| mark == current) {
             return Ok(jar);
         }
-        let jdk = host.iter().map(|runtime| runtime.prefix.join("bin")).find(|bin| bin.join("javac").exists());
+        let hosted = host.iter().filter(|runtime| runtime.root.is_none());
+        let jdk = hosted.map(|runtime| runtime.prefix.join("bin")).find(|bin| bin.join("javac").exists());
         let Some(bin) = jdk else {
             let detail = "no JDK was found; install one with `apt-get install default-jdk-headless`".to_owned();
             return Err(Error::JavaCompile { javac: "javac".to_owned(), detail });

@@ -4,6 +4,8 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::runtimes::AddedRuntimes;
+
 /// Receives each connection that a function makes to the endpoint.
 ///
 /// The stream was accepted inside the environment's own network namespace on
@@ -41,6 +43,8 @@ pub struct Config {
     pub launcher: Option<PathBuf>,
     /// Folders of further interpreters, each with its `bin` (for .NET, with `dotnet`), preferred to the host's own.
     pub runtime_dirs: Vec<PathBuf>,
+    /// Runtimes that go before all others; added and removed also while the engine runs.
+    pub added_runtimes: Option<AddedRuntimes>,
 }
 
 impl Config {
@@ -53,6 +57,7 @@ impl Config {
             endpoint_port,
             launcher: None,
             runtime_dirs: Vec::new(),
+            added_runtimes: None,
         }
     }
 }

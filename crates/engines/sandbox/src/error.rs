@@ -31,6 +31,20 @@ pub enum Error {
          provided.* and go1.x"
     )]
     RuntimeUnsupported { identifier: String },
+    /// What was to be added as a runtime is none.
+    #[error(
+        "`{place}` holds no interpreter of Python, Node.js, Java, Ruby or .NET; a folder is to hold its `bin` and `lib`"
+    )]
+    NoInterpreter { place: String },
+    /// It is not said which is to be added.
+    #[error("`{place}` holds several interpreters ({found}); say which one with `--runtime`")]
+    SeveralInterpreters { place: String, found: String },
+    /// It holds others.
+    #[error("`{place}` holds no {wanted}; it holds: {found}")]
+    NoSuchInterpreter { place: String, found: String, wanted: String },
+    /// There is nothing to remove.
+    #[error("{identifier} was not added; `kobel runtime list` shows what was")]
+    NotAdded { identifier: String },
     /// Only the namespaces driver gives a function a root of its own.
     #[error(
         "container images need the namespaces driver, and functions run as plain processes here: run Kobel on Linux, \

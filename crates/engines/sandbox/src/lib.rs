@@ -58,7 +58,7 @@ pub use host::host_memory_mb;
 pub use launcher::{LAUNCHER_ARGUMENT, launcher_main};
 pub use output::LINE_BYTES_MAX;
 pub use response::{ResponsePart, ResponseReader, ResponseSender, StreamLimits, response_stream};
-pub use runtimes::{Family, Resolved, Runtime, Version};
+pub use runtimes::{AddedRuntime, AddedRuntimes, Family, Resolved, Runtime, Version, host_runtimes};
 pub use sandbox::Sandbox;
 pub use spec::{
     EnvironmentSpec, ExtensionStatus, Image, Invocation, Line, Outcome, Output, Settled, Source, StartMode, Usage,

@@ -88,7 +88,8 @@ pub(crate) fn command(spec: &EnvironmentSpec, resolved: &Resolved, layout: &Layo
     let wrapper = spec.variables.get("AWS_LAMBDA_EXEC_WRAPPER").filter(|_| resolved.runtime.is_some());
     arguments.splice(0..0, wrapper.cloned());
     let variables = variables(spec, resolved, layout, endpoint_port);
-    Command { arguments, variables, lang, image_root: None, working_dir: text(&layout.task_root) }
+    let image_root = resolved.runtime.as_ref().and_then(|runtime| runtime.root.clone());
+    Command { arguments, variables, lang, image_root, working_dir: text(&layout.task_root) }
 }
 
 /// Whether this is a function of `go1.x` whose handler is a file of its package.
@@ -135,7 +136,7 @@ pub(crate) fn stem(spec: &EnvironmentSpec, resolved: &Resolved, runtime: &Runtim
 
 /// The interpreter's folder, where it is seen at `/var/lang`.
 fn moved_prefix(runtime: &Runtime, layout: &Layout) -> Option<PathBuf> {
-    let moves = layout.moves_interpreter && !runtime.prefix.starts_with("/usr");
+    let moves = layout.moves_interpreter && runtime.root.is_none() && !runtime.prefix.starts_with("/usr");
     moves.then(|| runtime.prefix.clone())
 }
 

@@ -1,13 +1,24 @@
 //! The language interpreters that the host has, and which of them serves a Lambda runtime.
 
+mod added;
+mod copy;
 mod discovery;
+mod inside;
+mod known;
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::Error;
 
+pub use added::{AddedRuntime, AddedRuntimes};
 pub(crate) use discovery::discover;
+pub(crate) use known::Known;
+
+/// The interpreters of the host, newest first within a family. Blocks.
+pub fn host_runtimes() -> Vec<Runtime> {
+    discover(&[])
+}
 
 /// A family of Lambda runtimes that one bootstrap serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +59,7 @@ pub struct Version {
     pub minor: u32,
 }
 
-/// An interpreter on the host.
+/// An interpreter of the host, or one that was added.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Runtime {
     /// What it runs.
@@ -59,6 +70,8 @@ pub struct Runtime {
     pub path: PathBuf,
     /// The folder that holds `bin/` and `lib/` of this interpreter; for .NET, `dotnet` and `shared/`.
     pub prefix: PathBuf,
+    /// The files of the image that it is of, to be seen at `/`; `path` and `prefix` are those inside of it.
+    pub root: Option<PathBuf>,
 }
 
 impl Runtime {
@@ -169,7 +182,7 @@ mod tests {
 
     fn runtime(family: Family, major: u32, minor: u32) -> Runtime {
         let path = PathBuf::from(format!("/x/bin/{family}{major}.{minor}"));
-        Runtime { family, version: Version { major, minor }, path, prefix: "/x".into() }
+        Runtime { family, version: Version { major, minor }, path, prefix: "/x".into(), root: None }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
@@ -18,7 +18,7 @@ use crate::environment::{Environment, Purpose, WeakEnvironment};
 use crate::error::{Error, StartError};
 use crate::host;
 use crate::plan::{self, Layout};
-use crate::runtimes::{self, Family, Resolved, Runtime};
+use crate::runtimes::{self, Family, Known, Resolved, Runtime};
 use crate::scratch;
 use crate::spec::{EnvironmentSpec, Image, Output, StartMode};
 #[cfg(target_os = "linux")]
@@ -47,7 +47,7 @@ pub struct Sandbox {
 struct Inner {
     config: Config,
     bootstraps: Bootstraps,
-    runtimes: OnceLock<Vec<Runtime>>,
+    runtimes: Known,
     /// Interpreters whose bootstrap is compiled.
     ready: Mutex<HashSet<Runtime>>,
     /// Runtime identifiers of which it was told that another version serves them.
@@ -83,10 +83,12 @@ impl Sandbox {
         std::fs::create_dir_all(&scratch_root).map_err(|source| file_error("create", &scratch_root, source))?;
         let bootstraps = Bootstraps::write(config.state_dir.join("runtime"))?;
         let (driver, reason) = open_driver(&config, bootstraps.dir())?;
+        let has_roots = !matches!(driver, Driver::Process);
+        let runtimes = Known::new(config.runtime_dirs.clone(), config.added_runtimes.clone(), has_roots);
         let inner = Inner {
             config,
             bootstraps,
-            runtimes: OnceLock::new(),
+            runtimes,
             ready: Mutex::new(HashSet::new()),
             told: Mutex::new(HashSet::new()),
             driver,
@@ -109,9 +111,9 @@ impl Sandbox {
         capabilities
     }
 
-    /// The interpreters of the host, newest first within a family. Blocks on the first call.
+    /// The interpreters that were added, and those of the host, newest first within a family. Blocks on the first call.
     pub fn runtimes(&self) -> Vec<Runtime> {
-        self.inner.runtimes().to_vec()
+        self.inner.runtimes.all().to_vec()
     }
 
     /// How functions of an interpreter start here, and what would make it otherwise.
@@ -128,13 +130,13 @@ impl Sandbox {
 
     /// What serves a runtime identifier: the exact version, else the nearest with a warning.
     pub fn resolve(&self, identifier: &str) -> Result<Resolved, Error> {
-        runtimes::choose(identifier, self.inner.runtimes())
+        runtimes::choose(identifier, &self.inner.runtimes.all())
     }
 
     /// A jar with `com.amazonaws.services.lambda.runtime`, to compile Java functions against.
     /// Compiles it on the first call, which blocks for about a second.
     pub fn java_classpath(&self) -> Result<PathBuf, Error> {
-        self.inner.bootstraps.java_jar(self.inner.runtimes())
+        self.inner.bootstraps.java_jar(&self.inner.runtimes.all())
     }
 
     /// Makes an environment and runs its whole init phase. Must be called within a Tokio runtime.
@@ -211,8 +213,8 @@ impl Sandbox {
 
     /// Resolves the runtime and makes its bootstrap ready, away from the async threads.
     async fn prepare(&self, identifier: &str) -> Result<Resolved, Error> {
-        if let Some(found) = self.inner.runtimes.get() {
-            let resolved = runtimes::choose(identifier, found)?;
+        if let Some(found) = self.inner.runtimes.at_once() {
+            let resolved = runtimes::choose(identifier, &found)?;
             if self.inner.is_ready(&resolved) {
                 return Ok(resolved);
             }
@@ -358,10 +360,6 @@ impl Inner {
         }
     }
 
-    fn runtimes(&self) -> &[Runtime] {
-        self.runtimes.get_or_init(|| runtimes::discover(&self.config.runtime_dirs))
-    }
-
     fn is_ready(&self, resolved: &Resolved) -> bool {
         let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         resolved.runtime.as_ref().is_none_or(|runtime| ready.contains(runtime))
@@ -371,8 +369,9 @@ impl Inner {
     fn make_ready(&self, resolved: &Resolved) -> Result<(), Error> {
         let Some(runtime) = resolved.runtime.as_ref().filter(|_| !self.is_ready(resolved)) else { return Ok(()) };
         match runtime.family {
-            Family::Python => self.bootstraps.compile_python(runtime),
-            Family::Java => drop(self.bootstraps.java_jar(self.runtimes())?),
+            // What an image holds is not run outside of the sandbox.
+            Family::Python if runtime.root.is_none() => self.bootstraps.compile_python(runtime),
+            Family::Java => drop(self.bootstraps.java_jar(&self.runtimes.all())?),
             Family::Dotnet => self.bootstraps.configure_dotnet(runtime)?,
             _ => {}
         }

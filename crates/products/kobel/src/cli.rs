@@ -73,6 +73,16 @@ Ctrl-C lets running functions end and stops. The next `kobel up` finds everythin
   kobel doctor
   kobel doctor --isolation process")]
     Doctor(Doctor),
+    /// Shows, adds and removes runtimes: interpreters beside those of the host, for all functions of a data folder.
+    #[command(after_help = "Examples:
+  kobel runtime list
+  kobel runtime add public.ecr.aws/lambda/python:3.13
+  kobel runtime add node.tar --runtime nodejs22.x   an archive of docker save
+  kobel runtime add ~/jdk-21                        a folder with bin and lib, which is copied
+  kobel runtime remove python3.13
+
+An added runtime goes before the host's of the same version, also in a Kobel that is running.")]
+    Runtime(Runtime),
     /// Prints the version.
     #[command(after_help = "Examples:
   kobel version")]
@@ -254,6 +264,34 @@ pub enum TimeAction {
     },
     /// Moves time to the next timer.
     Jump,
+}
+
+#[derive(Debug, Args)]
+pub struct Runtime {
+    /// The data folder of the server that is to have it.
+    #[arg(long, value_name = "DIR", default_value = ".kobel", global = true)]
+    pub data: PathBuf,
+    #[command(subcommand)]
+    pub action: RuntimeAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RuntimeAction {
+    /// Shows the added runtimes and those of the host.
+    List,
+    /// Adds the interpreter of a folder or of a container image.
+    Add {
+        /// A folder with `bin` and `lib`; an OCI layout; an archive of an image; or an image of a registry.
+        source: String,
+        /// Which one, where it holds several: `python3.12`.
+        #[arg(long, value_name = "IDENTIFIER")]
+        runtime: Option<String>,
+    },
+    /// Removes an added runtime.
+    Remove {
+        /// `python3.12`
+        runtime: String,
+    },
 }
 
 #[derive(Debug, Args)]

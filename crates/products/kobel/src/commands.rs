@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod events;
 pub mod invoke;
 pub mod logs;
+pub mod runtime;
 pub mod serve;
 pub mod time;
 pub mod up;
@@ -19,6 +20,8 @@ pub enum Error {
     Client(#[from] crate::client::Error),
     #[error(transparent)]
     Deploy(#[from] crate::deploy::Error),
+    #[error(transparent)]
+    Runtimes(#[from] crate::runtimes::Error),
     #[error(transparent)]
     Sandbox(#[from] sandbox::Error),
     #[error("failed to read or write `{path}`: {source}")]

@@ -9,6 +9,7 @@ mod commands;
 mod deploy;
 mod package;
 mod print;
+mod runtimes;
 mod server;
 mod watch;
 
@@ -54,6 +55,7 @@ async fn run(command: Command) -> Result<(), commands::Error> {
         Command::Events(events) => commands::events::run(events).await,
         Command::Time(time) => commands::time::run(time).await,
         Command::Doctor(doctor) => commands::doctor::run(&doctor),
+        Command::Runtime(runtime) => commands::runtime::run(&runtime),
         Command::Version => {
             println!("kobel {}", env!("CARGO_PKG_VERSION"));
             Ok(())

@@ -21,6 +21,7 @@ use store::Sqlite;
 
 use crate::admin;
 use crate::cli;
+use crate::runtimes;
 
 /// A running Kobel.
 pub struct Server {
@@ -29,6 +30,8 @@ pub struct Server {
     pub sandbox: Sandbox,
     pub address: SocketAddr,
     serving: Arc<Serving>,
+    /// Keeps the files of added runtimes there.
+    _runtimes: std::fs::File,
     /// Deleted with all state when the server is dropped, if nothing is to be kept.
     _ephemeral: Option<tempfile::TempDir>,
 }
@@ -45,6 +48,8 @@ pub enum Error {
     Blob(#[from] blob::Error),
     #[error(transparent)]
     Journal(#[from] fabric::JournalError),
+    #[error(transparent)]
+    Runtimes(#[from] runtimes::Error),
     #[error(transparent)]
     Sandbox(#[from] sandbox::Error),
     #[error("{0}")]
@@ -64,6 +69,7 @@ impl Server {
         let (time, folder) = (options.time, data.clone());
         let weaving = tokio::task::spawn_blocking(move || weave(time, &folder, address));
         let serving: Arc<OnceLock<Arc<Serving>>> = Arc::default();
+        let runtimes = runtimes::hold(&runtimes::at(&data))?;
         let sandbox = open_sandbox(options, &data, address.port(), serving.clone())?;
         let fabric = weaving.await.map_err(service)??;
 
@@ -97,7 +103,7 @@ impl Server {
         fabric.deliveries.start().await?;
         lambda.start();
         cloudformation.resume();
-        Ok(Server { fabric, lambda, sandbox, address, serving: running, _ephemeral: ephemeral })
+        Ok(Server { fabric, lambda, sandbox, address, serving: running, _runtimes: runtimes, _ephemeral: ephemeral })
     }
 
     /// The origin by which clients on this machine reach it.
@@ -176,7 +182,8 @@ fn open_sandbox(
         }
     });
     let isolation = options.isolation.into();
-    let config = sandbox::Config { isolation, ..sandbox::Config::new(data.join("sandbox"), port, connections) };
+    let defaults = sandbox::Config::new(data.join("sandbox"), port, connections);
+    let config = sandbox::Config { isolation, added_runtimes: Some(runtimes::at(data)), ..defaults };
     Ok(Sandbox::open(config)?)
 }
 

@@ -22,7 +22,7 @@ fn spec(runtime: &str) -> EnvironmentSpec {
 
 fn resolved(identifier: &str, family: Family, major: u32, minor: u32, prefix: &str, program: &str) -> Resolved {
     let prefix = PathBuf::from(prefix);
-    let runtime = Runtime { family, version: Version { major, minor }, path: prefix.join(program), prefix };
+    let runtime = Runtime { family, version: Version { major, minor }, path: prefix.join(program), prefix, root: None };
     Resolved { identifier: identifier.to_owned(), family, runtime: Some(runtime), warning: None }
 }
 

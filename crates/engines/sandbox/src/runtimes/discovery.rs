@@ -72,17 +72,19 @@ fn nodes(bins: &[PathBuf], home: &Path) -> Vec<Runtime> {
 fn node_version(file: &Path) -> Option<Version> {
     let prefix = file.parent()?.parent()?;
     let from_folder = prefix.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix('v'));
-    let from_header = || {
-        let header = std::fs::read_to_string(prefix.join("include/node/node_version.h")).ok()?;
-        let line = header.lines().find_map(|line| line.strip_prefix("#define NODE_MAJOR_VERSION "))?;
-        Some(line.trim().to_owned())
-    };
     let asked = || {
         let output = Command::new(file).arg("--version").output().ok()?;
         Some(String::from_utf8(output.stdout).ok()?.trim().trim_start_matches('v').to_owned())
     };
-    let text = from_folder.map(str::to_owned).or_else(from_header).or_else(asked)?;
-    Some(Version { major: text.split('.').next()?.parse().ok()?, minor: 0 })
+    let major = |text: &str| text.split('.').next()?.parse().ok();
+    let found = from_folder.and_then(major).or_else(|| node_major(prefix));
+    Some(Version { major: found.or_else(|| major(&asked()?))?, minor: 0 })
+}
+
+/// From the header beside it.
+pub(super) fn node_major(prefix: &Path) -> Option<u32> {
+    let header = std::fs::read_to_string(prefix.join("include/node/node_version.h")).ok()?;
+    header.lines().find_map(|line| line.strip_prefix("#define NODE_MAJOR_VERSION "))?.trim().parse().ok()
 }
 
 fn javas(bins: &[PathBuf], home: &Path) -> Vec<Runtime> {
@@ -101,7 +103,7 @@ fn javas(bins: &[PathBuf], home: &Path) -> Vec<Runtime> {
 }
 
 /// From `JAVA_VERSION="17.0.15"` or `"1.8.0_442"` of a `release` file.
-fn java_version(release: &str) -> Option<Version> {
+pub(super) fn java_version(release: &str) -> Option<Version> {
     let text = release.lines().find_map(|line| line.strip_prefix("JAVA_VERSION="))?.trim_matches('"');
     let text = text.strip_prefix("1.").unwrap_or(text);
     Some(Version { major: text.split(['.', '_', '-', '+']).next()?.parse().ok()?, minor: 0 })
@@ -151,7 +153,13 @@ fn dotnets(bins: &[PathBuf], home: &Path) -> Vec<Runtime> {
         let versions = children(&prefix.join(DOTNET_FRAMEWORK));
         let versions = versions.iter().filter_map(|folder| dotnet_version(folder.file_name()?.to_str()?));
         for version in versions.filter(|version| path.exists() && seen.insert(*version)).take(RUNTIMES_MAX) {
-            found.push(Runtime { family: Family::Dotnet, version, path: path.clone(), prefix: prefix.clone() });
+            found.push(Runtime {
+                family: Family::Dotnet,
+                version,
+                path: path.clone(),
+                prefix: prefix.clone(),
+                root: None,
+            });
         }
     }
     found.sort_by_key(|runtime| std::cmp::Reverse(runtime.version));
@@ -159,7 +167,7 @@ fn dotnets(bins: &[PathBuf], home: &Path) -> Vec<Runtime> {
 }
 
 /// From `3.1.23` or `8.0.4`.
-fn dotnet_version(folder: &str) -> Option<Version> {
+pub(super) fn dotnet_version(folder: &str) -> Option<Version> {
     let mut parts = folder.split('.');
     let version = Version { major: parts.next()?.parse().ok()?, minor: parts.next()?.parse().ok()? };
     (version >= DOTNET_MIN).then_some(version)
@@ -173,7 +181,7 @@ fn unique(family: Family, candidates: Vec<(Version, PathBuf)>, whole: impl Fn(Ve
         let Ok(path) = file.canonicalize() else { continue };
         let Some(prefix) = path.parent().and_then(Path::parent).map(Path::to_path_buf) else { continue };
         if found.len() < RUNTIMES_MAX && whole(version, &prefix) && seen.insert(version) {
-            found.push(Runtime { family, version, path, prefix });
+            found.push(Runtime { family, version, path, prefix, root: None });
         }
     }
     found.sort_by_key(|runtime| std::cmp::Reverse(runtime.version));
@@ -181,7 +189,7 @@ fn unique(family: Family, candidates: Vec<(Version, PathBuf)>, whole: impl Fn(Ve
 }
 
 /// The entries of a folder in order of their names; none when it cannot be read.
-fn children(dir: &Path) -> Vec<PathBuf> {
+pub(super) fn children(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
