@@ -5,11 +5,9 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use crate::Error;
-use crate::plan::dotnet;
+use crate::plan::{dotnet, java};
 use crate::runtimes::Runtime;
 
-/// Where the compiled Java runtime lies under the runtime folder.
-const JAVA_JAR: &str = "java/kobel-lambda-runtime.jar";
 /// Which sources the compiled Java runtime is of.
 const JAVA_MARK: &str = "java/kobel-lambda-runtime.mark";
 
@@ -83,6 +81,7 @@ const JAVA_SOURCES: &[(&str, &str)] = bundled![
     "java/kobel/runtime/Log4jContext.java",
     "java/kobel/runtime/Properties.java",
     "java/kobel/runtime/Scalars.java",
+    "java/kobel/runtime/Trainer.java",
 ];
 
 /// The folder that an environment sees as `/var/runtime`.
@@ -137,7 +136,7 @@ impl Bootstraps {
     /// The jar of the Java runtime, compiled with a JDK of the host if it is not there yet. Blocks.
     pub(crate) fn java_jar(&self, host: &[Runtime]) -> Result<PathBuf, Error> {
         let _one_at_a_time = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
-        let jar = self.dir.join(JAVA_JAR);
+        let jar = self.dir.join(java::BOOTSTRAP_JAR);
         let mark = self.dir.join(JAVA_MARK);
         let current = fingerprint();
         if jar.exists() && std::fs::read_to_string(&mark).is_ok_and(|mark| mark == current) {

@@ -1,5 +1,6 @@
 //! Drivers make environments: isolated ones out of namespaces, or plain processes.
 
+pub(crate) mod chosen;
 pub(crate) mod crew;
 #[cfg(target_os = "linux")]
 pub(crate) mod namespaces;

@@ -31,7 +31,7 @@ pub(crate) fn command(spec: &EnvironmentSpec, image: &Image, endpoint_port: u16)
     };
     arguments[0] = program(&image.root, name, &working_dir, variables.get("PATH").map_or(PATH, String::as_str))?;
     let (image_root, working_dir) = (Some(image.root.clone()), working_dir.display().to_string());
-    Ok(Command { arguments, variables, lang: None, image_root, working_dir })
+    Ok(Command { arguments, variables, lang: None, classes: None, image_root, working_dir })
 }
 
 /// The absolute path of a program that may be executed.

@@ -14,13 +14,15 @@
 //!
 //! Modules: `sandbox`, `environment`, `template` and `spec` are the interface; `runtimes` finds interpreters;
 //! `bootstraps` carries what runs inside; `image` looks into images; `plan` makes the command;
-//! `session` speaks with the runtime; `response` carries what it streams; `output` reads its lines;
+//! `class_cache` has JVMs archive classes; `session` speaks with the runtime; `response` carries what it streams; `output` reads its lines;
 //! `driver` makes the processes; `launcher` is the other program.
 
 mod bootstraps;
 mod capabilities;
 #[cfg(target_os = "linux")]
 mod cgroup;
+#[cfg(target_os = "linux")]
+mod class_cache;
 mod config;
 mod credentials;
 mod deadline;

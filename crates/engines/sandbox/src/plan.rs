@@ -1,9 +1,11 @@
 //! Turns a specification into what is executed: the command line and the variables.
 
 pub(crate) mod dotnet;
+pub(crate) mod java;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use crate::runtimes::{Family, GO, Resolved, Runtime};
 use crate::spec::EnvironmentSpec;
@@ -21,6 +23,8 @@ pub(crate) struct Layout {
     pub tmp: PathBuf,
     /// Whether an interpreter outside of `/usr` is seen at `/var/lang`.
     pub moves_interpreter: bool,
+    /// The archive of a Java function's classes.
+    pub class_cache: Option<Arc<java::ClassCache>>,
 }
 
 /// What is executed in an environment.
@@ -32,6 +36,8 @@ pub(crate) struct Command {
     pub variables: BTreeMap<String, String>,
     /// The interpreter's folder to be seen at `/var/lang`.
     pub lang: Option<PathBuf>,
+    /// The archive of a Java function's classes, to be seen at `/var/classes`.
+    pub classes: Option<PathBuf>,
     /// An image's files to be seen at `/`.
     pub image_root: Option<PathBuf>,
     /// Where it starts.
@@ -42,17 +48,6 @@ pub(crate) struct Command {
 const NODE_HEAP_PERCENT: u32 = 90;
 /// What lets Node.js be forked: no threads of V8's, and no collections when idle, which would copy pages.
 const NODE_STEM_FLAGS: [&str; 3] = ["--single-threaded", "--v8-pool-size=0", "--no-memory-reducer"];
-const JAVA_HEAP_PERCENT: u32 = 75;
-/// A short start, and UTF-8 although the host may lack the locale that `LANG` names.
-const JAVA_FLAGS: [&str; 7] = [
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "-XX:-UsePerfData",
-    "-Xshare:auto",
-    "-Dfile.encoding=UTF-8",
-    "-Dstdout.encoding=UTF-8",
-    "-Dstderr.encoding=UTF-8",
-];
 /// The executable of `provided.*` functions.
 const BOOTSTRAP: &str = "bootstrap";
 /// Where an interpreter from outside of `/usr` is seen.
@@ -70,6 +65,7 @@ impl Layout {
             opt: "/opt".into(),
             tmp: "/tmp".into(),
             moves_interpreter: true,
+            class_cache: None,
         }
     }
 
@@ -89,7 +85,8 @@ pub(crate) fn command(spec: &EnvironmentSpec, resolved: &Resolved, layout: &Layo
     arguments.splice(0..0, wrapper.cloned());
     let variables = variables(spec, resolved, layout, endpoint_port);
     let image_root = resolved.runtime.as_ref().and_then(|runtime| runtime.root.clone());
-    Command { arguments, variables, lang, image_root, working_dir: text(&layout.task_root) }
+    let classes = layout.class_cache.as_ref().map(|cache| cache.dir.clone());
+    Command { arguments, variables, lang, classes, image_root, working_dir: text(&layout.task_root) }
 }
 
 /// Whether this is a function of `go1.x` whose handler is a file of its package.
@@ -129,6 +126,22 @@ pub(crate) fn stem(spec: &EnvironmentSpec, resolved: &Resolved, runtime: &Runtim
         arguments,
         variables,
         lang: moved_prefix(runtime, layout),
+        classes: None,
+        image_root: None,
+        working_dir: text(&layout.task_root),
+    }
+}
+
+/// An interpreter without arguments, and with the variables that it reads when it boots.
+#[cfg(target_os = "linux")]
+pub(crate) fn bare(resolved: &Resolved, runtime: &Runtime, layout: &Layout) -> Command {
+    let mut variables = BTreeMap::new();
+    describe_interpreter(&mut variables, resolved, layout);
+    Command {
+        arguments: vec![program(runtime, layout)],
+        variables,
+        lang: moved_prefix(runtime, layout),
+        classes: None,
         image_root: None,
         working_dir: text(&layout.task_root),
     }
@@ -140,13 +153,17 @@ fn moved_prefix(runtime: &Runtime, layout: &Layout) -> Option<PathBuf> {
     moves.then(|| runtime.prefix.clone())
 }
 
+/// Where an environment finds an interpreter.
+fn program(runtime: &Runtime, layout: &Layout) -> String {
+    match runtime.path.strip_prefix(&runtime.prefix) {
+        Ok(relative) if moved_prefix(runtime, layout).is_some() => text(&Path::new(MOVED_PREFIX).join(relative)),
+        _ => text(&runtime.path),
+    }
+}
+
 /// `script` is the name of a file of ours without its ending.
 fn interpreter(spec: &EnvironmentSpec, runtime: &Runtime, layout: &Layout, script: &str) -> Vec<String> {
-    let program = match runtime.path.strip_prefix(&runtime.prefix) {
-        Ok(relative) if moved_prefix(runtime, layout).is_some() => Path::new(MOVED_PREFIX).join(relative),
-        _ => runtime.path.clone(),
-    };
-    let program = text(&program);
+    let program = program(runtime, layout);
     match runtime.family {
         Family::Python => vec![program, text(&layout.runtime_dir.join(format!("python/{script}.py")))],
         Family::Nodejs => {
@@ -154,17 +171,7 @@ fn interpreter(spec: &EnvironmentSpec, runtime: &Runtime, layout: &Layout, scrip
             let bootstrap = text(&layout.runtime_dir.join(format!("nodejs/{script}.js")));
             vec![program, format!("--max-old-space-size={heap_mb}"), bootstrap]
         }
-        Family::Java => {
-            let heap_mb = (spec.memory_mb * JAVA_HEAP_PERCENT / 100).max(16);
-            let mut arguments = vec![program, format!("-Xmx{heap_mb}m")];
-            arguments.extend(JAVA_FLAGS.map(str::to_owned));
-            if runtime.version.major >= 9 {
-                // The bootstrap makes a stream of an inherited descriptor, which is closed to it else.
-                arguments.push("--add-opens=java.base/java.io=ALL-UNNAMED".to_owned());
-            }
-            arguments.extend(["-cp".to_owned(), class_path(layout), "kobel.runtime.Bootstrap".to_owned()]);
-            arguments
-        }
+        Family::Java => java::arguments(program, spec, runtime, layout),
         Family::Ruby => {
             // RubyGems takes most of a start: the bootstrap loads it when it is needed. Files are UTF-8 although the
             // host may lack the locale that `LANG` names.
@@ -178,16 +185,6 @@ fn interpreter(spec: &EnvironmentSpec, runtime: &Runtime, layout: &Layout, scrip
         Family::Dotnet => dotnet::arguments(program, spec, runtime, layout),
         Family::Provided => vec![program],
     }
-}
-
-fn class_path(layout: &Layout) -> String {
-    let parts = [
-        layout.runtime_dir.join("java/kobel-lambda-runtime.jar"),
-        layout.task_root.clone(),
-        layout.task_root.join("lib/*"),
-        layout.opt.join("java/lib/*"),
-    ];
-    parts.map(|part| text(&part)).join(":")
 }
 
 /// The variables of the function, of the service, and those that describe the environment.

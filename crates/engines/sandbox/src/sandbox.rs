@@ -11,8 +11,11 @@ use tokio::task::JoinHandle;
 
 use crate::bootstraps::Bootstraps;
 use crate::capabilities::{self, Capabilities};
-use crate::config::{Config, Connections, Isolation};
+#[cfg(target_os = "linux")]
+use crate::class_cache::ClassCaches;
+use crate::config::{Config, Connections};
 use crate::deadline;
+use crate::driver::chosen::{self, Driver};
 use crate::driver::{Conversation, Spawned, process};
 use crate::environment::{Environment, Purpose, WeakEnvironment};
 use crate::error::{Error, StartError};
@@ -26,7 +29,7 @@ use crate::stem;
 use crate::template::Template;
 
 #[cfg(target_os = "linux")]
-use crate::driver::namespaces::{self, Bearing, Namespaces};
+use crate::driver::namespaces::{self, Bearing};
 
 /// How long an endpoint rests after a connection that it could not accept.
 const ACCEPT_FAILED_REST: Duration = Duration::from_millis(50);
@@ -55,15 +58,11 @@ struct Inner {
     driver: Driver,
     #[cfg(target_os = "linux")]
     sdks: stem::sdk::Sdks,
+    #[cfg(target_os = "linux")]
+    class_caches: ClassCaches,
     /// Why the namespaces driver is not in use although it was asked for.
     reason: Option<String>,
     environments: Mutex<HashMap<String, WeakEnvironment>>,
-}
-
-enum Driver {
-    #[cfg(target_os = "linux")]
-    Namespaces(Namespaces),
-    Process,
 }
 
 impl Sandbox {
@@ -82,9 +81,11 @@ impl Sandbox {
         }
         std::fs::create_dir_all(&scratch_root).map_err(|source| file_error("create", &scratch_root, source))?;
         let bootstraps = Bootstraps::write(config.state_dir.join("runtime"))?;
-        let (driver, reason) = open_driver(&config, bootstraps.dir())?;
+        let (driver, reason) = chosen::open(&config, bootstraps.dir())?;
         let has_roots = !matches!(driver, Driver::Process);
         let runtimes = Known::new(config.runtime_dirs.clone(), config.added_runtimes.clone(), has_roots);
+        #[cfg(target_os = "linux")]
+        let classes_dir = config.state_dir.join("classes");
         let inner = Inner {
             config,
             bootstraps,
@@ -94,6 +95,8 @@ impl Sandbox {
             driver,
             #[cfg(target_os = "linux")]
             sdks: stem::sdk::Sdks::default(),
+            #[cfg(target_os = "linux")]
+            class_caches: ClassCaches::open(classes_dir)?,
             reason,
             environments: Mutex::new(HashMap::new()),
         };
@@ -156,11 +159,31 @@ impl Sandbox {
                     crate::entrypoint::check(&spec)?;
                 }
                 let started = deadline::start();
-                (self.spawn(&spec, &resolved).await?, started)
+                let spawned = self.spawn(&spec, &resolved).await?;
+                if resolved.family == Family::Java {
+                    let environment = self.init(spawned, spec.clone(), output, started, Purpose::Events).await?;
+                    self.archive_classes(spec, resolved);
+                    return Ok(environment);
+                }
+                (spawned, started)
             }
         };
         self.init(spawned, spec, output, started, Purpose::Events).await
     }
+
+    /// Has the next start of a Java function find an archive of its classes.
+    #[cfg(target_os = "linux")]
+    fn archive_classes(&self, spec: EnvironmentSpec, resolved: Resolved) {
+        let sandbox = self.clone();
+        tokio::spawn(async move {
+            if let Driver::Namespaces(driver) = &sandbox.inner.driver {
+                sandbox.inner.class_caches.make(driver, &spec, &resolved).await;
+            }
+        });
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn archive_classes(&self, _spec: EnvironmentSpec, _resolved: Resolved) {}
 
     /// Starts a runtime that becomes a template.
     pub(crate) async fn start_template(
@@ -235,10 +258,11 @@ impl Sandbox {
         let spawned = match &self.inner.driver {
             #[cfg(target_os = "linux")]
             Driver::Namespaces(driver) => {
-                let layout = Layout::of_lambda();
+                let caches = &self.inner.class_caches;
+                let layout = Layout { class_cache: caches.get(spec, resolved), ..Layout::of_lambda() };
                 let command = plan::command(spec, resolved, &layout, self.inner.config.endpoint_port);
                 let bearing = match stem::of(spec, resolved, &layout) {
-                    Err(reason) => Bearing::Program(reason),
+                    Err(reason) => Bearing::Program(caches.explain(spec, resolved).unwrap_or(reason)),
                     Ok(plain) => {
                         let with_sdk = self.inner.sdks.stem(spec, resolved.runtime.as_ref(), &plain).await;
                         Bearing::Stem(with_sdk.into_iter().chain([plain]).collect())
@@ -324,6 +348,7 @@ impl Sandbox {
             opt,
             tmp,
             moves_interpreter: false,
+            class_cache: None,
         };
         let command = plan::command(spec, resolved, &layout, self.inner.config.endpoint_port);
         let memory_bytes = u64::from(spec.memory_mb) * 1024 * 1024;
@@ -391,35 +416,11 @@ impl Inner {
 }
 
 #[cfg(target_os = "linux")]
-async fn begin(driver: &Namespaces, starting: std::io::Result<namespaces::Starting>) -> std::io::Result<Spawned> {
+async fn begin(
+    driver: &namespaces::Namespaces,
+    starting: std::io::Result<namespaces::Starting>,
+) -> std::io::Result<Spawned> {
     driver.spawn(starting?).await
-}
-
-#[cfg(target_os = "linux")]
-fn open_driver(config: &Config, runtime_dir: &Path) -> Result<(Driver, Option<String>), Error> {
-    if config.isolation == Isolation::Process {
-        return Ok((Driver::Process, None));
-    }
-    match Namespaces::open(config, runtime_dir) {
-        Ok(driver) => Ok((Driver::Namespaces(driver), None)),
-        Err(error) if config.isolation == Isolation::Namespaces => Err(error),
-        Err(error) => {
-            tracing::warn!(%error, "functions run as plain processes, which is no isolation boundary");
-            Ok((Driver::Process, Some(error.to_string())))
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn open_driver(config: &Config, _runtime_dir: &Path) -> Result<(Driver, Option<String>), Error> {
-    let reason = "namespaces exist on Linux only".to_owned();
-    match config.isolation {
-        Isolation::Namespaces => Err(Error::Namespaces { reason }),
-        Isolation::Auto | Isolation::Process => {
-            tracing::warn!("functions run as plain processes, which is no isolation boundary");
-            Ok((Driver::Process, Some(reason)))
-        }
-    }
 }
 
 fn unforkable(reason: &str) -> StartError {

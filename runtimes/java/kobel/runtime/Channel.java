@@ -40,12 +40,25 @@ final class Channel {
     private final FileOutputStream output;
 
     Channel(int number) throws ReflectiveOperationException {
-        FileDescriptor descriptor = new FileDescriptor();
-        Field field = FileDescriptor.class.getDeclaredField("fd");
-        field.setAccessible(true);
-        field.setInt(descriptor, number);
+        FileDescriptor descriptor = describe(number);
         input = new DataInputStream(new BufferedInputStream(new FileInputStream(descriptor), 65536));
         output = new FileOutputStream(descriptor);
+    }
+
+    /**
+     * By {@code sun.misc.Unsafe}, which this is compiled without: opening {@code java.io} to this class by a setting of the
+     * JVM would keep it from using archives of classes.
+     */
+    private static FileDescriptor describe(int number) throws ReflectiveOperationException {
+        Class<?> type = Class.forName("sun.misc.Unsafe");
+        Field instance = type.getDeclaredField("theUnsafe");
+        instance.setAccessible(true);
+        Object unsafe = instance.get(null);
+        Field field = FileDescriptor.class.getDeclaredField("fd");
+        Object offset = type.getMethod("objectFieldOffset", Field.class).invoke(unsafe, field);
+        FileDescriptor descriptor = new FileDescriptor();
+        type.getMethod("putInt", Object.class, long.class, int.class).invoke(unsafe, descriptor, offset, number);
+        return descriptor;
     }
 
     Message receive() throws IOException {

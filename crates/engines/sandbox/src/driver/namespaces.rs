@@ -108,6 +108,7 @@ pub(crate) fn start(
         code: spec.image.is_none().then(|| spec.code.clone()),
         layers: if spec.image.is_none() { spec.layers.clone() } else { Vec::new() },
         lang: command.lang,
+        classes: command.classes,
         image_root: command.image_root,
         working_dir: command.working_dir,
         limits,
@@ -115,6 +116,15 @@ pub(crate) fn start(
         extensions,
     };
     Ok(Starting { start, conversation, bearing, extensions: names, variables })
+}
+
+impl Starting {
+    /// Without the extensions of the function's layers.
+    pub(crate) fn alone(mut self) -> Starting {
+        self.extensions.clear();
+        self.start.extensions.programs.clear();
+        self
+    }
 }
 
 impl Namespaces {

@@ -65,6 +65,7 @@ pub(crate) struct Start {
     pub code: Option<PathBuf>,
     pub layers: Vec<PathBuf>,
     pub lang: Option<PathBuf>,
+    pub classes: Option<PathBuf>,
     /// An image's folder that takes the place of the root which all others share.
     pub image_root: Option<PathBuf>,
     /// Where the runtime starts.

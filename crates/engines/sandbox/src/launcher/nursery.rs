@@ -209,6 +209,7 @@ fn folders(root: &Root, start: &Start) -> io::Result<Vec<(OwnedFd, &'static str)
     folders.extend(start.code.as_deref().map(tree::read_only).transpose()?.map(|tree| (tree, "/var/task")));
     folders.extend(tree::layers(&start.layers)?.map(|tree| (tree, "/opt")));
     folders.extend(start.lang.as_deref().map(tree::read_only).transpose()?.map(|tree| (tree, "/var/lang")));
+    folders.extend(start.classes.as_deref().map(tree::read_only).transpose()?.map(|tree| (tree, "/var/classes")));
     Ok(folders)
 }
 

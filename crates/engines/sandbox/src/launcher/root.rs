@@ -33,7 +33,8 @@ const SETTINGS: [&str; 15] = [
 const SETTING_PREFIXES: [&str; 2] = ["java-", "python3."];
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 /// Mount points and the folders above them.
-const FOLDERS: [&str; 9] = ["dev", "etc", "opt", "proc", "tmp", "var", "var/lang", "var/runtime", "var/task"];
+const FOLDERS: [&str; 10] =
+    ["dev", "etc", "opt", "proc", "tmp", "var", "var/classes", "var/lang", "var/runtime", "var/task"];
 const FILES: [(&str, &str); 5] = [
     ("etc/passwd", "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n"),
     ("etc/group", "root:x:0:\nsbx_user1051:x:990:\n"),

@@ -95,3 +95,45 @@ fn starts_ruby_without_gems_and_says_where_they_are() {
         assert_eq!(made.variables.get(name).map(String::as_str), Some(value), "{name}");
     }
 }
+
+#[test]
+fn the_functions_own_settings_of_a_jvm_go_before_ours() {
+    let java = resolved("java17", Family::Java, 17, 0, "/usr/lib/jvm/17", "bin/java");
+    let arguments = |options: &str| {
+        let mut spec = spec("java17");
+        spec.variables.insert("JAVA_TOOL_OPTIONS".to_owned(), options.to_owned());
+        command(&spec, &java, &Layout::of_lambda(), 4566).arguments
+    };
+    let ours = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"];
+    for (options, left_out) in [
+        ("-Dx=y", None),
+        ("-Xmx100m", Some("-Xmx384m")),
+        ("-XX:MaxRAMPercentage=50", Some("-Xmx384m")),
+        ("-XX:+UseG1GC", Some("-XX:+UseSerialGC")),
+        ("-XX:-TieredCompilation", Some("-XX:TieredStopAtLevel=1")),
+    ] {
+        let arguments = arguments(options);
+        for setting in ours {
+            assert_eq!(arguments.iter().any(|own| own == setting), left_out != Some(setting), "{options}: {setting}");
+        }
+    }
+}
+
+#[test]
+fn a_class_path_begins_with_what_the_archive_covers() {
+    let java = resolved("java17", Family::Java, 17, 0, "/usr/lib/jvm/17", "bin/java");
+    let path = |archives_libraries| {
+        let libraries = vec!["/var/task/lib/a.jar".to_owned()];
+        let kind = java::ArchiveKind::Cds;
+        let cache = java::ClassCache { dir: "/caches/1".into(), kind, libraries, archives_libraries };
+        let layout = Layout { class_cache: Some(Arc::new(cache)), ..Layout::of_lambda() };
+        let made = command(&spec("java17"), &java, &layout, 4566);
+        assert_eq!(made.classes.as_deref(), Some(Path::new("/caches/1")));
+        assert!(made.arguments.contains(&"-XX:SharedArchiveFile=/var/classes/classes.archive".to_owned()));
+        let after = made.arguments.iter().position(|argument| argument == "-cp").map(|at| at + 1);
+        made.arguments[after.expect("a class path")].clone()
+    };
+    let covered = "/var/runtime/java/kobel-lambda-runtime.jar:/var/classes/function.jar";
+    assert_eq!(path(true), format!("{covered}:/var/task/lib/a.jar:/var/task"));
+    assert_eq!(path(false), format!("{covered}:/var/task:/var/task/lib/a.jar"));
+}

@@ -5,6 +5,8 @@
 mod bench;
 #[cfg(target_os = "linux")]
 mod boundary;
+#[cfg(target_os = "linux")]
+mod classes;
 mod custom;
 mod dotnet;
 mod image;
@@ -132,6 +134,26 @@ forked! {
 
 /// What the namespaces driver alone does.
 #[cfg(target_os = "linux")]
+macro_rules! classes {
+    ($($case:ident),+) => {
+        mod classes_of_java {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() { crate::classes::$case(sandbox::Isolation::Namespaces).await }
+            )+
+        }
+    };
+}
+
+#[cfg(target_os = "linux")]
+classes!(
+    an_archive_changes_nothing_but_time,
+    an_archive_has_the_classes_of_the_function_and_its_libraries,
+    a_function_that_chooses_its_own_archive_gets_none
+);
+
+/// What the namespaces driver alone does.
+#[cfg(target_os = "linux")]
 macro_rules! templates {
     ($($case:ident),+) => {
         mod templates {
@@ -179,6 +201,7 @@ fn unprivileged_users_have_the_same_contract() {
         "namespaces::",
         "boundary::",
         "forked::",
+        "classes_of_java::",
         "templates::",
     ]);
     command
