@@ -57,7 +57,7 @@ fn uses_sdk(with_sdk: bool, package: &[(&str, &str)], layer: &[&str]) -> bool {
     package.iter().for_each(|(name, text)| write(code.package.join(name), text));
     layer.iter().for_each(|name| write(code.layers[0].join(name), ""));
     let version = Version { major: 3, minor: 12 };
-    code.uses_sdk(&Runtime { family: Family::Python, version, path: Path::new("python").into(), prefix })
+    code.uses_sdk(&Runtime { family: Family::Python, version, path: Path::new("python").into(), prefix, root: None })
 }
 
 #[test]
