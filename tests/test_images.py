@@ -322,3 +322,73 @@ def test_an_image_that_is_to_be_built_is_told(server, name, tmp_path):
     assert ended.returncode == 1
     assert "template.yaml:7:" in ended.stderr
     assert "Kobel runs images but builds none, so it cannot build Function by `Dockerfile`." in ended.stderr
+
+
+LOOK = """#!/bin/sh
+# Answers with what a hostile image finds: the processes, the devices, the host's files, and what it could change.
+api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation
+while wget -S -q -O /tmp/event $api/next 2>/tmp/headers; do
+  id=$(sed -n 's/.*Lambda-Runtime-Aws-Request-Id: *//Ip' /tmp/headers | tr -d '\\r')
+  processes=0
+  for entry in /proc/[0-9]*; do processes=$((processes + 1)); done
+  changed=""
+  for file in /version /bin/busybox /etc/hosts /entry.sh /opt/new /var/task/new; do
+    (echo x >> $file) 2>/dev/null && changed="$changed $file"
+  done
+  answer="{\\"processes\\":$processes,\\"changed\\":\\"$changed\\",\\"etc\\":\\"$(echo /etc/*)\\",\\"dev\\":\\"$(echo /dev/*)\\",\\"user\\":$(id -u)}"
+  wget -q -O /dev/null --post-data "$answer" $api/$id/response
+done
+"""
+
+
+def test_a_function_of_an_image_sees_and_changes_nothing_but_its_own(server, registry, functions, name):
+    image = echo_image()
+    image.add({"entry.sh": LOOK})
+    registry.push(name, image)
+    create(server, name, f"{registry.host}/{name}")
+    found = functions.invoke(name)
+    assert found.error is None, found.log
+    assert found.payload["processes"] <= 4, "its init, its shell, and what that runs"
+    assert found.payload["changed"] == ""
+    assert found.payload["etc"] == "/etc/hosts /etc/resolv.conf"
+    devices = set(found.payload["dev"].split())
+    assert devices == {f"/dev/{device}" for device in ("fd", "full", "null", "random", "stderr", "stdin", "stdout", "urandom", "zero")}
+    assert found.payload["user"] == 993
+
+
+EXTENSION = """#!/bin/sh
+# Registers for nothing but the end, and says that it was there.
+api=http://$AWS_LAMBDA_RUNTIME_API/2020-01-01/extension
+wget -S -q -O /dev/null --header "Lambda-Extension-Name: own" --post-data '{"events":["INVOKE"]}' $api/register 2>/tmp/registered
+id=$(sed -n 's/.*Lambda-Extension-Identifier: *//Ip' /tmp/registered | tr -d '\r')
+echo "registered as $id"
+while wget -q -O /tmp/next --header "Lambda-Extension-Identifier: $id" $api/event/next; do :; done
+"""
+
+
+def test_an_image_brings_its_extensions(server, registry, functions, name):
+    image = echo_image()
+    image.add({"opt/extensions/own": EXTENSION})
+    registry.push(name, image)
+    create(server, name, f"{registry.host}/{name}")
+    for event in (1, 2):
+        answer = functions.invoke(name, event)
+        assert answer.error is None, answer.log
+        assert answer.payload["event"] == event
+    events = server.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+    assert any("registered as " in event["message"] for event in events)
+
+
+def test_what_an_update_replaces_goes(fresh_server, name):
+    registry, functions = Registry(), Functions(fresh_server)
+    with registry.serving():
+        registry.push("a", echo_image("1"), tag="1")
+        registry.push("a", echo_image("2"), tag="2")
+        create(fresh_server, name, f"{registry.host}/a:1")
+        assert functions.invoke(name).payload["version"] == "1"
+        functions.lambda_.update_function_code(FunctionName=name, ImageUri=f"{registry.host}/a:2")
+    functions.wait_active(name)
+    assert functions.invoke(name).payload["version"] == "2"
+    roots = fresh_server.data / "images/roots"
+    wait_until(lambda: len(list(roots.iterdir())) == 1, what="the first image is gone")
+    wait_until(lambda: len(list((fresh_server.data / "images/layers").iterdir())) == 2, what="the layer that it alone had is gone")

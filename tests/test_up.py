@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from functions import Functions
+from images import echo_image
 from kobel import Server, binary, client_environment
 from waiting import wait_until
 
@@ -216,3 +217,28 @@ def test_layers_are_packed_and_built_from_their_folders(up, folder):
     assert functions.invoke("hello").payload == ["one", "dep", "/opt/python/dep.py"]
     (folder / "layer" / "python" / "shared.py").write_text("NAME = 'two'")
     wait_until(lambda: functions.invoke("hello").payload == ["two", "dep", "/opt/python/dep.py"], 20)
+
+
+IMAGE = """
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: hello
+      PackageType: Image
+      ImageUri: docker-archive:image/fn.tar
+"""
+
+
+def test_an_image_beside_the_template_is_deployed_whenever_it_is_built(up, folder):
+    (folder / "template.yaml").write_text(IMAGE)
+    (folder / "image").mkdir()
+    (folder / "image/fn.tar").write_bytes(echo_image("one").saved())
+    server = up()
+    functions = Functions(server)
+    assert functions.invoke("hello").payload["version"] == "one"
+    for version in ("two", "three"):
+        (folder / "image/new.tar").write_bytes(echo_image(version).saved())
+        (folder / "image/new.tar").rename(folder / "image/fn.tar")
+        wait_until(lambda: functions.invoke("hello").payload["version"] == version, 30)

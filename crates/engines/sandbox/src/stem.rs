@@ -53,7 +53,7 @@ pub(crate) fn of(spec: &EnvironmentSpec, resolved: &Resolved, layout: &Layout) -
 /// Whether a stem can bear functions of this runtime with so much memory, or why not.
 fn is_forkable(runtime: &Runtime, memory_mb: u32) -> Result<(), &'static str> {
     if runtime.root.is_some() {
-        return Err("it is of an image, whose libraries are not the host's");
+        return Err("it is of an image, which is not trusted with what a stem may");
     }
     match runtime.family {
         Family::Python if runtime.version.minor < PYTHON_MINOR_MIN => Err("Python before 3.7 is not forked"),

@@ -36,8 +36,12 @@ impl Watch {
         let file = TemplateFile::read(&deployment.template)?;
         let images = file.images().into_iter().map(|image| image.path().to_owned()).filter(|path| path.exists());
         for code in file.sources().into_iter().map(|source| source.code).chain(images) {
-            let mode = if code.is_dir() { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
-            watcher.watch(&code, mode).map_err(failed(&code))?;
+            let (watched, mode) = match code.parent() {
+                // Tools replace files too.
+                Some(folder) if !code.is_dir() => (folder, RecursiveMode::NonRecursive),
+                _ => (code.as_path(), RecursiveMode::Recursive),
+            };
+            watcher.watch(watched, mode).map_err(failed(watched))?;
         }
         Ok(Watch { changes, _watcher: watcher })
     }
