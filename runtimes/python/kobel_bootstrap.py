@@ -6,6 +6,7 @@ Runs on Python 3.6 and later, with the standard library alone.
 """
 
 import importlib
+import io
 import json
 import os
 import struct
@@ -343,9 +344,10 @@ def flush():
             pass
 
 
-def line_buffered(stream):
-    if hasattr(stream, "reconfigure"):
-        stream.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
+def unbuffered(stream, errors):
+    """A text stream on the descriptor of `stream` that writes at once: what was printed is there after any end."""
+    raw = open(stream.fileno(), "wb", buffering=0, closefd=False)
+    return io.TextIOWrapper(raw, encoding="utf-8", errors=errors, write_through=True)
 
 
 def main():
@@ -418,8 +420,7 @@ def renamed(error_type, error):
 
 
 def run(channel, template_library=None):
-    line_buffered(sys.stdout)
-    line_buffered(sys.stderr)
+    sys.stdout, sys.stderr = unbuffered(sys.stdout, "strict"), unbuffered(sys.stderr, "backslashreplace")
     set_up_paths()
     if "logging" in sys.modules:
         set_up_logging()

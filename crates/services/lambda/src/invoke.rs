@@ -5,6 +5,7 @@
 
 mod execution;
 mod measures;
+mod notes;
 mod snapshot;
 mod specification;
 mod standby;

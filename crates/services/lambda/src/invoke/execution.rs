@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::snapshot::Origin;
 use super::specification::Specification;
-use super::{Inner, Invoked, Measures, Refused, Request};
+use super::{Inner, Invoked, Measures, Refused, Request, notes};
 use crate::environment::{Environment, Event};
 use crate::output::{LogStream, Platform, Report, Status};
 use crate::pool::{Instance, Key};
@@ -119,7 +119,7 @@ impl<'a> Execution<'a> {
         let (end, log_tail) = match prepared {
             Ok(Prepared::Ready(ready)) => self.invoke(ready).await,
             Ok(Prepared::InitFailed { error, spent, specification }) => {
-                let end = self.init_failed(&error, spent);
+                let end = self.init_failed(&error, spent, &specification.log);
                 self.say_end(&specification.log, &end);
                 (end, specification.log.take_tail())
             }
@@ -336,7 +336,8 @@ impl<'a> Execution<'a> {
         end.duration += settled.duration;
         end.max_memory_mb = end.max_memory_mb.max(settled.max_memory_mb);
         if let Err(error) = settled.result {
-            end.error = Some(self.error_of(&error, &instance.log));
+            let payload = error.payload(&self.request.request_id);
+            end.error = Some(self.error_of(&error, &payload, &instance.log));
         }
         settled.reusable
     }
@@ -352,41 +353,46 @@ impl<'a> Execution<'a> {
             Err(error) => error,
         };
         let payload = error.payload(&self.request.request_id);
-        let error = Some(self.error_of(&error, log));
+        let error = Some(self.error_of(&error, &payload, log));
         End { payload, error, duration, init, after_response: Duration::ZERO, max_memory_mb }
     }
 
     /// The type and status of an error, of which the log is told where AWS does so.
-    fn error_of(&self, error: &FunctionError, log: &LogStream) -> (String, Status) {
-        let request_id = &self.request.request_id;
+    fn error_of(&self, error: &FunctionError, payload: &[u8], log: &LogStream) -> (String, Status) {
         let error_type = error.error_type().to_owned();
         let status = match error {
-            FunctionError::Timeout { .. } => {
-                let (at, after) = (self.inner.fabric.now(), self.timeout().as_secs_f64());
-                log.note(request_id, format!("{at} {request_id} Task timed out after {after:.2} seconds\n\n"));
-                Status::Timeout
-            }
+            FunctionError::Timeout { .. } => Status::Timeout,
             FunctionError::Handler { .. } | FunctionError::ResponseTooLarge { .. } => Status::HandlerError,
-            FunctionError::Exited { exit } => {
-                log.note(request_id, format!("RequestId: {request_id} Error: Runtime {exit}\n{error_type}\n"));
-                Status::Failure
-            }
-            FunctionError::Extension { message, .. } => {
-                log.note(request_id, format!("RequestId: {request_id} Error: {message}\n{error_type}\n"));
-                Status::Failure
-            }
-            FunctionError::OutOfMemory | FunctionError::TruncatedResponse | FunctionError::InvalidResponse { .. } => {
-                log.note(request_id, format!("RequestId: {request_id} Error: {error}\n{error_type}\n"));
-                Status::Failure
-            }
+            FunctionError::Exited { .. }
+            | FunctionError::Extension { .. }
+            | FunctionError::OutOfMemory
+            | FunctionError::TruncatedResponse
+            | FunctionError::InvalidResponse { .. } => Status::Failure,
         };
+        self.note(status, &error_type, payload, log);
         (error_type, status)
     }
 
-    fn init_failed(&self, error: &StartError, spent: Duration) -> End {
+    fn note(&self, status: Status, error_type: &str, payload: &[u8], log: &LogStream) {
+        let request_id = &self.request.request_id;
+        match status {
+            Status::Success | Status::HandlerError => {}
+            Status::Timeout => {
+                log.note(request_id, notes::timed_out(self.inner.fabric.now(), request_id, self.timeout()));
+            }
+            Status::Failure => log.note(request_id, notes::broke_down(payload, error_type)),
+        }
+    }
+
+    fn init_failed(&self, error: &StartError, spent: Duration, log: &LogStream) -> End {
         let status = if matches!(error, StartError::Timeout { .. }) { Status::Timeout } else { Status::Failure };
+        let payload = error.payload(&self.request.request_id);
+        // What the runtime reports itself, it has also logged itself.
+        if !matches!(error, StartError::Reported { .. }) {
+            self.note(status, error.error_type(), &payload, log);
+        }
         End {
-            payload: error.payload(&self.request.request_id),
+            payload,
             error: Some((error.error_type().to_owned(), status)),
             duration: spent,
             init: None,
