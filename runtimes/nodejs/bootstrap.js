@@ -242,7 +242,8 @@ function rejected(reason, promise) {
 }
 
 // Becomes the runtime of the function that `process.env` describes, and serves it over `descriptor`.
-function main(descriptor) {
+// `becomeTemplate` is called after the init, and returns in each fork.
+function main(descriptor, becomeTemplate = null) {
   const { env } = process;
   channel = new Channel(descriptor);
   delete env._KOBEL_CHANNEL;
@@ -260,7 +261,7 @@ function main(descriptor) {
   channel.socket.unref();
   // Not at once: a promise that was rejected meanwhile and that nobody caught fails the init.
   load(env.LAMBDA_TASK_ROOT, env._HANDLER)
-    .then((loaded) => setImmediate(start, checked(loaded)))
+    .then((loaded) => setImmediate(start, checked(loaded), becomeTemplate))
     .catch((error) => die('Uncaught Exception', error, 129));
 }
 
@@ -276,7 +277,8 @@ function checked(loaded) {
   return loaded;
 }
 
-function start(loaded) {
+function start(loaded, becomeTemplate) {
+  if (becomeTemplate) becomeTemplate(channel);
   handler = loaded;
   ready = true;
   channel.socket.ref();
@@ -284,4 +286,4 @@ function start(loaded) {
 }
 
 if (process.env._KOBEL_CHANNEL) main(Number(process.env._KOBEL_CHANNEL));
-module.exports = { main, PREFIX_BYTES };
+module.exports = { main };

@@ -53,7 +53,8 @@ def fork_forever(library, descriptor):
 
 def become_unique(library, descriptor):
     """Renews what forks must not share. `descriptor` is the channel's, the only connection that is this fork's own."""
-    _replace_connections(descriptor)
+    # Connections of the init are closed, as they are when a snapshot is restored: using them fails.
+    library.kobel_close_connections(descriptor)
     _renew_randomness()
     folder = library.kobel_template_tmp()
     if folder >= 0:
@@ -61,25 +62,8 @@ def become_unique(library, descriptor):
         os.close(folder)
 
 
-def _replace_connections(own):
-    """Connections of the init are closed, as they are when a snapshot is restored: using them fails."""
-    import socket
-
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            if int(name) != own and os.readlink("/proc/self/fd/" + name).startswith("socket:"):
-                dead = socket.socket()
-                os.dup2(dead.fileno(), int(name), inheritable=False)
-                dead.close()
-        except OSError:
-            pass
-
-
 def _renew_randomness():
-    # The process's number, by which libraries tell forks apart, is the same in all of them. `random` itself is
-    # seeded anew after each fork by Python.
-    if "_ssl" in sys.modules:
-        sys.modules["_ssl"].RAND_add(os.urandom(64), 64.0)
+    # `random` is seeded anew after each fork by Python, and OpenSSL sees by the process's number that it was forked.
     if "tempfile" in sys.modules:
         sys.modules["tempfile"]._name_sequence = None
     if "numpy.random" in sys.modules:

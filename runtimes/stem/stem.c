@@ -15,6 +15,7 @@
  * other side. */
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -29,10 +30,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -352,83 +353,27 @@ EXPORTED int kobel_template_serve(int channel)
     return -1;
 }
 
+/* Puts a connection that is not connected in the place of each but `own`: the template's are not the child's. */
+EXPORTED void kobel_close_connections(int own)
+{
+    DIR *descriptors = opendir("/proc/self/fd");
+    for (struct dirent *entry; descriptors && (entry = readdir(descriptors));) {
+        struct stat facts;
+        int descriptor = atoi(entry->d_name);
+        if (entry->d_name[0] == '.' || descriptor == own || fstat(descriptor, &facts) < 0 || !S_ISSOCK(facts.st_mode))
+            continue;
+        int dead = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (dead >= 0) {
+            dup3(dead, descriptor, O_CLOEXEC);
+            close(dead);
+        }
+    }
+    if (descriptors)
+        closedir(descriptors);
+}
+
 /* In a child of a template: a descriptor of the template's /tmp. */
 EXPORTED int kobel_template_tmp(void)
 {
     return template_tmp;
-}
-
-/* Node.js: the addon interface, declared here because its headers are not on every machine that builds. */
-
-typedef struct napi_env__ *napi_env;
-typedef struct napi_value__ *napi_value;
-typedef struct napi_callback_info__ *napi_callback_info;
-typedef napi_value (*napi_callback)(napi_env, napi_callback_info);
-struct uv_loop_s;
-
-extern int napi_create_function(napi_env, const char *, size_t, napi_callback, void *, napi_value *) OPTIONAL;
-extern int napi_set_named_property(napi_env, napi_value, const char *, napi_value) OPTIONAL;
-extern int napi_get_cb_info(napi_env, napi_callback_info, size_t *, napi_value *, napi_value *, void **) OPTIONAL;
-extern int napi_get_value_int32(napi_env, napi_value, int32_t *) OPTIONAL;
-extern int napi_create_int32(napi_env, int32_t, napi_value *) OPTIONAL;
-extern int napi_get_uv_event_loop(napi_env, struct uv_loop_s **) OPTIONAL;
-extern int uv_loop_fork(struct uv_loop_s *) OPTIONAL;
-
-static int32_t first_argument(napi_env env, napi_callback_info info)
-{
-    size_t count = 1;
-    napi_value argument;
-    int32_t value = -1;
-    napi_get_cb_info(env, info, &count, &argument, NULL, NULL);
-    napi_get_value_int32(env, argument, &value);
-    return value;
-}
-
-/* V8 marks its heap as not to be copied by a fork; here it must be. */
-static void copy_all_on_fork(void)
-{
-    FILE *maps = fopen("/proc/self/maps", "re");
-    char *line = NULL;
-    size_t size = 0;
-    while (maps && getline(&line, &size, maps) > 0) {
-        unsigned long start, end;
-        if (sscanf(line, "%lx-%lx", &start, &end) == 2 && !strstr(line, "[v"))
-            madvise((void *)start, end - start, MADV_DOFORK);
-    }
-    free(line);
-    if (maps)
-        fclose(maps);
-}
-
-static napi_value node_serve(napi_env env, napi_callback_info info)
-{
-    int control = first_argument(env, info);
-    copy_all_on_fork();
-    int channel = kobel_stem_serve(control);
-    if (channel < 0)
-        _exit(0);
-    struct uv_loop_s *loop = NULL;
-    napi_get_uv_event_loop(env, &loop);
-    if (!loop || uv_loop_fork(loop) != 0)
-        _exit(126);
-    napi_value result;
-    napi_create_int32(env, channel, &result);
-    return result;
-}
-
-/* An orderly exit would wait for threads that only the stem has. */
-static napi_value node_exit(napi_env env, napi_callback_info info)
-{
-    _exit(first_argument(env, info));
-    return NULL;
-}
-
-EXPORTED napi_value napi_register_module_v1(napi_env env, napi_value exports)
-{
-    napi_value function;
-    napi_create_function(env, "serve", 5, node_serve, NULL, &function);
-    napi_set_named_property(env, exports, "serve", function);
-    napi_create_function(env, "exit", 4, node_exit, NULL, &function);
-    napi_set_named_property(env, exports, "exit", function);
-    return exports;
 }

@@ -20,8 +20,10 @@ macro_rules! bundled {
 /// Bootstraps that run as they are.
 const SCRIPTS: &[(&str, &str)] = bundled![
     "nodejs/bootstrap.js",
+    "nodejs/fork.js",
     "nodejs/loader.js",
     "nodejs/logs.js",
+    "nodejs/snapshot.js",
     "nodejs/stem.js",
     "nodejs/streaming.js",
     "python/bootstrap.py",

@@ -118,8 +118,9 @@ pub(crate) fn stem(spec: &EnvironmentSpec, resolved: &Resolved, runtime: &Runtim
     }
     let mut variables = BTreeMap::new();
     describe_interpreter(&mut variables, resolved, layout);
-    if runtime.family == Family::Ruby {
-        // Its own fork comes to that of the library, which bears children into sandboxes.
+    if matches!(runtime.family, Family::Ruby | Family::Nodejs) {
+        // Ruby's own fork comes to that of the library, which bears children into sandboxes; for Node.js the library
+        // notes what is to be done after forks.
         variables.insert("LD_PRELOAD".to_owned(), text(&layout.runtime_dir.join("stem/stem.so")));
     }
     Command {

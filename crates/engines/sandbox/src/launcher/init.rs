@@ -76,6 +76,8 @@ pub(super) enum StartMode {
     Execute,
     /// A stem is forked into it.
     Stem,
+    /// A template is forked into it.
+    Template,
     /// Not at all.
     Trial,
 }
@@ -115,6 +117,10 @@ pub(super) fn run(plan: Plan<'_>) -> ! {
             None => execute(&plan.leash, &assigned, output.as_fd()),
         },
         (StartMode::Stem, _) => keep_open(&plan.leash),
+        (StartMode::Template, _) => {
+            skip_number();
+            keep_open(&plan.leash)
+        }
         (StartMode::Execute | StartMode::Trial, _) => sys::leave(0),
     }
 }
@@ -134,6 +140,16 @@ fn execute(leash: &OwnedFd, assigned: &Assigned, output: BorrowedFd<'_>) -> ! {
             let _ = rustix::net::send(leash, &exit.to_bytes(), SendFlags::NOSIGNAL);
             sys::leave(0)
         }
+    }
+}
+
+/// The template has the first number after this process, in a sandbox like this one. By their numbers libraries see that
+/// they were forked, and draw other random numbers: its children have the next one.
+fn skip_number() {
+    match sys::fork() {
+        Ok(None) => sys::leave(0),
+        Ok(Some(pid)) => drop(sys::wait(pid)),
+        Err(_) => sys::leave(1),
     }
 }
 

@@ -160,7 +160,12 @@ pub(super) fn assign(
     start: Start,
     mut descriptors: Vec<OwnedFd>,
 ) -> io::Result<Option<Wanted>> {
-    let is_forked = start.origin != Origin::Program;
+    let mode = match start.origin {
+        Origin::Program => StartMode::Execute,
+        Origin::Stem { .. } => StartMode::Stem,
+        Origin::Template { .. } => StartMode::Template,
+    };
+    let is_forked = mode != StartMode::Execute;
     if is_forked && !start.extensions.programs.is_empty() {
         return Err(io::Error::other("what is forked has no extensions"));
     }
@@ -180,7 +185,7 @@ pub(super) fn assign(
         limits: start.limits,
         trees: folders.iter().map(|(_, target)| (*target).to_owned()).collect(),
         working_dir: start.working_dir,
-        start: if is_forked { StartMode::Stem } else { StartMode::Execute },
+        start: mode,
         extensions: start.extensions,
     };
     let mut sent = vec![report.as_fd(), output.as_fd()];

@@ -169,6 +169,8 @@ macro_rules! templates {
 templates!(
     forks_have_what_init_made_and_nothing_else_in_common,
     forks_are_like_any_other,
+    nodejs_is_forked_with_its_modules_and_threads,
+    nodejs_that_cannot_be_forked_says_why,
     what_cannot_be_forked_says_why,
     hooks_that_fail_are_init_errors,
     hostile_templates_harm_nobody_else,

@@ -70,6 +70,10 @@ impl Bench {
         restored.unwrap_or_else(|error| panic!("{error}: {:?}\n{}", error.payload(""), self.lines.text()))
     }
 
+    fn templated_node(&self, code: &Path, own: &str) -> EnvironmentSpec {
+        EnvironmentSpec { runtime: "nodejs22.x".to_owned(), ..self.templated(code, own) }
+    }
+
     fn app(&self, text: &str) -> PathBuf {
         self.code(&[("app.py", text)])
     }
@@ -112,6 +116,77 @@ pub async fn forks_are_like_any_other(isolation: Isolation) {
     assert!(value["processes"].as_array().unwrap().len() <= 2, "{}", value["processes"]);
     // Without a template all hooks run in the one runtime.
     assert_eq!(plain["events"][3], "after in own");
+}
+
+const JAVASCRIPT: &str = "
+import crypto, { randomUUID, randomInt, randomBytes, pbkdf2 } from 'crypto';
+import fs from 'fs';
+import http from 'http';
+import { promisify } from 'util';
+const init = `init ${process.env.OWN}`;
+const { random } = Math;
+[randomUUID(), randomInt(1000), randomBytes(4), random(), crypto.webcrypto.randomUUID()];
+await promisify(pbkdf2)('a', 'b', 10, 8, 'sha256');
+await fs.promises.writeFile('/tmp/made', 'by init');
+const agent = new http.Agent({ keepAlive: true });
+const get = (port) => new Promise((resolve, reject) => http.get({ port, agent }, (reply) => {
+  let text = '';
+  reply.on('data', (data) => (text += data)).on('end', () => resolve(text));
+}).on('error', reject));
+const server = http.createServer((request, reply) => reply.end('init server')).listen(0);
+await new Promise((resolve) => server.on('listening', resolve));
+const first = await get(server.address().port);
+let ticks = 0;
+setInterval(() => ticks++, 1).unref();
+export const handler = async (event) => {
+  const own = http.createServer((request, reply) => reply.end('own server')).listen(0);
+  await new Promise((resolve) => own.on('listening', resolve));
+  const before = ticks;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const made = await fs.promises.readFile('/tmp/made', 'utf8');
+  await fs.promises.writeFile('/tmp/made', 'by another environment');
+  const key = await promisify(pbkdf2)('a', 'b', 10, 8, 'sha256');
+  const answer = await get(own.address().port);
+  own.close();
+  return { init, first, own: process.env.OWN, made, answer, ticks: ticks > before, key: key.toString('hex'), event,
+    pid: process.pid === Number(fs.readlinkSync('/proc/self')), cwd: process.cwd(), uid: process.getuid(),
+    random: [random(), Math.random(), randomUUID(), randomInt(2 ** 47), randomBytes(8).toString('hex'), crypto.webcrypto.randomUUID(), crypto.getRandomValues(new Uint32Array(2)).join()] };
+};
+";
+
+pub async fn nodejs_is_forked_with_its_modules_and_threads(isolation: Isolation) {
+    let bench = Bench::new(isolation).await;
+    let code = bench.code(&[("app.mjs", JAVASCRIPT)]);
+    let made = bench.sandbox.make_template(bench.templated_node(&code, "template"), bench.lines.clone()).await;
+    let template = made.unwrap_or_else(|error| panic!("{error}: {:?}\n{}", error.payload(""), bench.lines.text()));
+    let mut drawn = HashSet::new();
+    for own in ["first", "second", "third"] {
+        let restored = bench.sandbox.restore(&template, bench.templated_node(&code, own), bench.lines.clone()).await;
+        let environment = restored.unwrap_or_else(|error| panic!("{error}\n{}", bench.lines.text()));
+        let value = response(environment.invoke(event("7")).await, &bench.lines);
+        let told = json!([value["init"], value["first"], value["own"], value["made"], value["answer"], value["event"]]);
+        assert_eq!(told, json!(["init template", "init server", own, "by init", "own server", 7]));
+        assert_eq!(json!([value["ticks"], value["pid"], value["cwd"]]), json!([true, true, "/var/task"]));
+        for number in value["random"].as_array().unwrap() {
+            assert!(drawn.insert(number.to_string()), "{number} was drawn twice");
+        }
+        let value = response(environment.invoke(event("8")).await, &bench.lines);
+        assert_eq!(value["made"], "by another environment");
+    }
+}
+
+pub async fn nodejs_that_cannot_be_forked_says_why(isolation: Isolation) {
+    let bench = Bench::new(isolation).await;
+    let code = bench.code(&[(
+        "app.js",
+        "const { Worker } = require('worker_threads');\nnew Worker('setInterval(() => 0, 1000)', { eval: true }).unref();\n\
+         exports.handler = async (event) => event;",
+    )]);
+    match bench.sandbox.make_template(bench.templated_node(&code, "x"), bench.lines.clone()).await {
+        Err(StartError::Unforkable { reason }) => assert!(reason.contains("threads"), "{reason}"),
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("it was forked"),
+    }
 }
 
 pub async fn what_cannot_be_forked_says_why(isolation: Isolation) {
