@@ -3,6 +3,7 @@
 //! A build depends only on the files of the code folder and on the runtime, so its result is kept under their
 //! fingerprint and found again.
 
+pub mod container;
 mod fingerprint;
 mod java;
 mod nodejs;

@@ -16,6 +16,7 @@ pub use self::image::LocalImage;
 pub use source::{SourceError, TemplateFile, find_template};
 pub use stack::{Outcome, delete_named};
 
+use crate::build::container::Engine;
 use crate::build::{BuildError, Source, Workshop};
 use crate::client::{self, Client};
 use crate::{cli, package, print};
@@ -71,7 +72,7 @@ impl Deployment {
             let key = self.upload(&bucket, built).await?;
             file.point_to(&mut template, &source.resource, &bucket, &key);
         }
-        for image in file.images() {
+        for image in file.images().into_iter().chain(self.images_of_engine(&file)?) {
             let key = self.upload_image(&bucket, &image).await?;
             file.take_image_from(&mut template, &image.resource, &bucket, &key);
         }
@@ -100,6 +101,26 @@ impl Deployment {
             }
         }
         Ok(built)
+    }
+
+    /// The images that a container engine builds, or has built for `sam build`.
+    fn images_of_engine(&self, file: &TemplateFile) -> Result<Vec<LocalImage>, Error> {
+        let Some(engine) = Engine::find() else { return Ok(Vec::new()) };
+        let image =
+            |resource: String, path: PathBuf| LocalImage { resource, reference: ::image::Reference::Archive { path } };
+        tokio::task::block_in_place(|| {
+            let mut found = Vec::new();
+            for recipe in file.image_recipes() {
+                let progress = |what: &str| print::step("Building", &format!("{}: {what}", recipe.resource));
+                let archive = self.workshop.build_image(&engine, &recipe, &mut { progress })?;
+                found.push(image(recipe.resource, archive));
+            }
+            for (resource, name) in file.unhosted_images() {
+                let archive = self.workshop.image_of_engine(&engine, &resource, &name)?;
+                found.extend(archive.map(|archive| image(resource, archive)));
+            }
+            Ok(found)
+        })
     }
 
     /// Uploads a package under its hash, unless it is there.

@@ -35,7 +35,8 @@ impl Watch {
         watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(failed(&folder))?;
         let file = TemplateFile::read(&deployment.template)?;
         let images = file.images().into_iter().map(|image| image.path().to_owned()).filter(|path| path.exists());
-        for code in file.sources().into_iter().map(|source| source.code).chain(images) {
+        let contexts = file.image_recipes().into_iter().map(|recipe| recipe.context).filter(|path| path.is_dir());
+        for code in file.sources().into_iter().map(|source| source.code).chain(images).chain(contexts) {
             let (watched, mode) = match code.parent() {
                 // Tools replace files too.
                 Some(folder) if !code.is_dir() => (folder, RecursiveMode::NonRecursive),

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wire::checksum::hex;
 
+use crate::build::container::{Engine, Recipe};
+
 use super::source::{FUNCTION, PLAIN_FUNCTION, SourceError, TemplateFile};
 use super::{Error, object};
 
@@ -79,24 +81,53 @@ impl TemplateFile {
         }
     }
 
-    /// Kobel runs images, and builds none.
-    pub(super) fn check_images(&self) -> Result<(), SourceError> {
-        let unbuilt = |resource: &Value| {
-            let dockerfile = &resource["Metadata"]["Dockerfile"];
-            let is_image = resource["Properties"]["PackageType"] == "Image" && resource["Type"] == FUNCTION;
-            (is_image && dockerfile.is_string() && resource["Properties"].get("ImageUri").is_none())
-                .then(|| dockerfile.as_str().unwrap_or_default().to_owned())
+    /// The images that are to be built by a Dockerfile.
+    pub fn image_recipes(&self) -> Vec<Recipe> {
+        let recipe = |(id, resource): (&String, &Value)| {
+            let (properties, metadata) = (&resource["Properties"], &resource["Metadata"]);
+            let is_image = resource["Type"] == FUNCTION && properties["PackageType"] == "Image";
+            let unbuilt = is_image && properties.get("ImageUri").is_none();
+            let dockerfile = metadata["Dockerfile"].as_str().filter(|_| unbuilt)?.to_owned();
+            let arguments = object(&metadata["DockerBuildArgs"]);
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Some(Recipe {
+                resource: id.clone(),
+                context: self.folder().join(metadata["DockerContext"].as_str().unwrap_or(".")),
+                dockerfile,
+                target: metadata["DockerBuildTarget"].as_str().map(str::to_owned),
+                arguments: arguments.map(|(name, value)| (name.clone(), text(value))).collect(),
+            })
         };
-        for (id, resource) in object(&self.json["Resources"]) {
-            let Some(dockerfile) = unbuilt(resource) else { continue };
-            let sentence = format!(
-                "Kobel runs images but builds none, so it cannot build {id} by `{dockerfile}`. Build it with a container \
-                 engine (`docker build -t fn . && docker save -o fn.tar fn`) and set ImageUri: docker-archive:fn.tar, \
-                 or to an image of a registry."
-            );
-            return Err(self.wrong(&format!("/Resources/{id}/Metadata/Dockerfile"), &sentence));
+        object(&self.json["Resources"]).filter_map(recipe).collect()
+    }
+
+    /// Names that may be those of images which a container engine of this machine keeps: without a registry's host.
+    pub fn unhosted_images(&self) -> Vec<(String, String)> {
+        let unhosted = |(id, resource): (&String, &Value)| {
+            let uri = resource["Properties"]["ImageUri"].as_str().filter(|_| resource["Type"] == FUNCTION)?;
+            let first = uri.split_once('/').map_or("", |(first, _)| first);
+            let is_hosted = first.contains(['.', ':']) || first == "localhost" || uri.starts_with("s3:");
+            (!is_hosted && local(uri, self.folder()).is_none()).then(|| (id.clone(), uri.to_owned()))
+        };
+        object(&self.json["Resources"]).filter_map(unhosted).collect()
+    }
+
+    /// The template as it will be when its images are built. Without a container engine none can be.
+    pub(super) fn with_images_built(&self, engine: Option<&Engine>) -> Result<Value, SourceError> {
+        let mut built = self.json.clone();
+        for recipe in self.image_recipes() {
+            let (id, dockerfile) = (&recipe.resource, &recipe.dockerfile);
+            if engine.is_none() {
+                let sentence = format!(
+                    "Kobel runs images without a container engine, but to build {id} by `{dockerfile}` takes one: install \
+                     Docker or Podman. Or build it elsewhere (`docker build -t fn . && docker save -o fn.tar fn`) and \
+                     set ImageUri: docker-archive:fn.tar, or to an image of a registry."
+                );
+                return Err(self.wrong(&format!("/Resources/{id}/Metadata/Dockerfile"), &sentence));
+            }
+            built["Resources"][id]["Properties"]["ImageUri"] = format!("built-by/{dockerfile}").into();
         }
-        Ok(())
+        Ok(built)
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use template::{Diagnostic, Node, Template};
 
 use super::object;
+use crate::build::container::Engine;
 use crate::build::{Kind, Source};
 
 pub(super) const FUNCTION: &str = "AWS::Serverless::Function";
@@ -67,20 +68,20 @@ impl TemplateFile {
         region: &str,
         types: &[String],
     ) -> Result<(), SourceError> {
-        self.check_images()?;
+        let json = self.with_images_built(Engine::find().as_ref())?;
         let invalid = |error: &template::TemplateError| {
             SourceError::Invalid(render(&self.path, &self.text, &error.diagnostic(&self.node)))
         };
-        let document = Template::from_json(&self.json).map_err(|error| invalid(&error))?;
+        let document = Template::from_json(&json).map_err(|error| invalid(&error))?;
         let values = template::parameter_values(&document, parameters).map_err(|error| invalid(&error))?;
         let transformed = if document.has_transform(sam::TRANSFORM_NAME) {
             let context = sam::Context { parameters: values, region: region.to_owned() };
-            sam::transform(&self.json, &context).map_err(|errors| {
+            sam::transform(&json, &context).map_err(|errors| {
                 let path = errors.first().map(sam::TransformError::path).unwrap_or_default();
                 self.wrong(&path, &sam::document_message(&errors))
             })?
         } else {
-            self.json.clone()
+            json
         };
         let document = Template::from_json(&transformed).map_err(|error| invalid(&error))?;
         document.check_references().map_err(|error| invalid(&error))?;
