@@ -1,10 +1,12 @@
 //! Compiles what runs inside environments and cannot be compiled where it runs: the stem's library, which interpreters
-//! load, and the bootstrap of .NET, since hosts with a .NET runtime often have no compiler. Both are carried in the program.
+//! load, the init of virtual machines, and the bootstrap of .NET, since hosts with a .NET runtime often have no compiler.
+//! All are carried in the program.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const STEM: &str = "../../../runtimes/stem";
+const INIT: &str = "src/bin/guest_init.rs";
 const DOTNET: &str = "../../../runtimes/dotnet";
 /// Mono's C# compiler: what it makes runs on every .NET, which still knows the names of its core library.
 const CSHARP_COMPILER: &str = "mcs";
@@ -12,12 +14,16 @@ const CSHARP_COMPILER: &str = "mcs";
 fn main() {
     println!("cargo::rerun-if-changed={STEM}");
     println!("cargo::rerun-if-changed={DOTNET}");
+    println!("cargo::rerun-if-changed={INIT}");
     let output = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let library = output.join("stem.so");
+    let (library, init) = (output.join("stem.so"), output.join("guest-init"));
     if std::env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
         compile_stem(&library);
+        compile_init(&init);
     } else {
-        std::fs::write(&library, "").expect("OUT_DIR is writable");
+        for absent in [library, init] {
+            std::fs::write(absent, "").expect("OUT_DIR is writable");
+        }
     }
     compile_dotnet(&output);
 }
@@ -72,4 +78,24 @@ fn compile_stem(output: &Path) {
     command.args(["-std=gnu11", "-Wall", "-Wextra", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-s"]);
     command.args(sources(Path::new(STEM), "c")).arg("-o").arg(output);
     run(command);
+}
+
+/// Links it statically, which needs a static C library. Without one virtual machines are refused later, with this reason.
+fn compile_init(output: &Path) {
+    let variable = |name: &str| std::env::var_os(name).unwrap_or_else(|| panic!("cargo sets {name}"));
+    let mut command = Command::new(variable("RUSTC"));
+    command.args(["--edition", "2024", "--crate-name", "guest_init", "--crate-type", "bin", "--target"]);
+    command.arg(variable("TARGET"));
+    for option in ["target-feature=+crt-static", "panic=abort", "opt-level=s", "strip=symbols"] {
+        command.args(["-C", option]);
+    }
+    if let Some(linker) = std::env::var_os("RUSTC_LINKER") {
+        command.arg(format!("-Clinker={}", linker.to_string_lossy()));
+    }
+    command.arg(INIT).arg("-o").arg(output);
+    let status = command.status().unwrap_or_else(|error| panic!("failed to run {command:?}: {error}"));
+    if !status.success() {
+        println!("cargo::warning=without a static C library `--isolation microvm` is not available");
+        std::fs::write(output, "").expect("OUT_DIR is writable");
+    }
 }

@@ -14,7 +14,7 @@ pub struct Feature {
 /// The answer to "how are functions isolated here?".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// `namespaces` or `process`.
+    /// `namespaces`, `microvm` or `process`.
     pub driver: &'static str,
     /// Why the namespaces driver is not in use, if it is not.
     pub reason: Option<String>,

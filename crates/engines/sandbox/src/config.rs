@@ -1,6 +1,7 @@
 //! What the engine needs to know before it can run anything.
 
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,9 +9,17 @@ use crate::runtimes::AddedRuntimes;
 
 /// Receives each connection that a function makes to the endpoint.
 ///
-/// The stream was accepted inside the environment's own network namespace on
-/// `127.0.0.1:<endpoint_port>` and is in non-blocking mode. The receiver serves HTTP on it.
-pub type Connections = Arc<dyn Fn(TcpStream, Held) + Send + Sync>;
+/// The function connected to `127.0.0.1:<endpoint_port>` inside the environment. The receiver serves HTTP on it.
+pub type Connections = Arc<dyn Fn(Connection, Held) + Send + Sync>;
+
+/// A connection of a function, in non-blocking mode.
+#[derive(Debug)]
+pub enum Connection {
+    /// It was accepted in the environment's own network namespace.
+    Tcp(TcpStream),
+    /// Its bytes are carried out of a virtual machine.
+    Carried(UnixStream),
+}
 
 /// One of the connections that an environment may hold. Dropping it makes room for the next one.
 pub type Held = tokio::sync::OwnedSemaphorePermit;
@@ -25,6 +34,18 @@ pub enum Isolation {
     Namespaces,
     /// Plain child processes: limits, but no isolation boundary.
     Process,
+    /// A virtual machine for each environment, or opening fails with the reason.
+    MicroVm,
+}
+
+/// How virtual machines are made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machines {
+    /// The guests' kernel, a bzImage whose modules lie beside it as `/lib/modules` does beside `/boot`; by default the
+    /// host's newest.
+    pub kernel: Option<PathBuf>,
+    /// Whether QEMU emulates the processor in place of KVM: for tests on hosts without it, some 50 times slower.
+    pub emulate: bool,
 }
 
 /// How [`crate::Sandbox::open`] sets the engine up.
@@ -45,6 +66,8 @@ pub struct Config {
     pub runtime_dirs: Vec<PathBuf>,
     /// Runtimes that go before all others; added and removed also while the engine runs.
     pub added_runtimes: Option<AddedRuntimes>,
+    /// For [`Isolation::MicroVm`].
+    pub machines: Machines,
 }
 
 impl Config {
@@ -58,6 +81,7 @@ impl Config {
             launcher: None,
             runtime_dirs: Vec::new(),
             added_runtimes: None,
+            machines: Machines::default(),
         }
     }
 }

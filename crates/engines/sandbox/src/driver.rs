@@ -3,6 +3,8 @@
 pub(crate) mod chosen;
 pub(crate) mod crew;
 #[cfg(target_os = "linux")]
+pub(crate) mod microvm;
+#[cfg(target_os = "linux")]
 pub(crate) mod namespaces;
 #[cfg(target_os = "linux")]
 mod paging;
@@ -13,9 +15,12 @@ mod resident;
 use std::future::Future;
 use std::pin::Pin;
 
+use serde::{Deserialize, Serialize};
 use tokio::net::unix::pipe::Receiver;
 use tokio::net::{TcpListener, UnixStream};
+use tokio::sync::mpsc;
 
+use crate::config::Connection;
 use crate::exit::Exit;
 use crate::spec::StartMode;
 
@@ -31,14 +36,14 @@ pub(crate) struct Spawned {
     /// The conversation with one of our bootstraps, or the listener of the Runtime API.
     pub link: Link,
     /// The listener of the Extensions API where the runtime does not use the Runtime API, which serves both.
-    pub extensions: Option<TcpListener>,
+    pub extensions: Option<Listener>,
     /// External extensions, where there are any.
     pub crew: Option<crew::Crew>,
     /// What they write, in one.
     pub extensions_output: Option<Receiver>,
     /// The listener of the endpoint inside the environment; `None` where the server's own port is
     /// within reach.
-    pub endpoint: Option<TcpListener>,
+    pub endpoint: Option<Listener>,
     /// How the runtime came to life.
     pub mode: StartMode,
     /// Why it was executed and not forked.
@@ -48,11 +53,32 @@ pub(crate) struct Spawned {
 /// How the runtime is spoken with.
 pub(crate) enum Link {
     Channel(UnixStream),
-    RuntimeApi(TcpListener),
+    RuntimeApi(Listener),
+}
+
+/// Where connections from inside an environment come from.
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    /// Out of a virtual machine.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "virtual machines are made on Linux only"))]
+    Carried(mpsc::Receiver<UnixStream>),
+}
+
+impl Listener {
+    /// The next connection; from a machine that has ended there is none.
+    pub(crate) async fn accept(&mut self) -> std::io::Result<Connection> {
+        match self {
+            Listener::Tcp(listener) => Ok(Connection::Tcp(listener.accept().await?.0.into_std()?)),
+            Listener::Carried(streams) => match streams.recv().await {
+                Some(stream) => Ok(Connection::Carried(stream.into_std()?)),
+                None => std::future::pending().await,
+            },
+        }
+    }
 }
 
 /// Which conversation a start asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Conversation {
     Channel,
     RuntimeApi,

@@ -22,6 +22,9 @@ pub enum Error {
     /// The launcher could not prepare or answered nonsense.
     #[error("this host does not allow the namespaces driver: {reason}")]
     Namespaces { reason: String },
+    /// Virtual machines cannot be made here.
+    #[error("this host does not allow `--isolation microvm`: {reason}")]
+    MicroVm { reason: String },
     /// No program on the host serves this runtime.
     #[error("no {family} interpreter was found on this host for runtime `{identifier}`; {hint}")]
     RuntimeMissing { identifier: String, family: &'static str, hint: &'static str },

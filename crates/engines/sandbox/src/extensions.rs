@@ -10,11 +10,11 @@ mod registry;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::credentials::{self, RoleCredentials};
+use crate::driver::Listener;
 use crate::driver::crew::{Crew, News};
 use crate::exit::Exit;
 use crate::session::listen::{self, Route};
@@ -164,7 +164,7 @@ impl Extensions {
 
     /// Serves the API where the runtime does not use HTTP, and the role's credentials if the function has none in its
     /// variables.
-    pub(crate) fn serve(self: &Arc<Self>, listener: TcpListener) -> JoinHandle<()> {
+    pub(crate) fn serve(self: &Arc<Self>, listener: Listener) -> JoinHandle<()> {
         tokio::spawn(listen::accept(listener, self.clone()))
     }
 

@@ -38,6 +38,7 @@ use stem::Stem;
 use template::Template;
 
 pub(crate) use confine::CHANNEL_FD;
+pub(crate) use root::SOFTWARE;
 
 /// The argument with which the server runs its own executable as the launcher.
 pub const LAUNCHER_ARGUMENT: &str = "--kobel-launcher";
@@ -129,12 +130,13 @@ fn run() -> io::Result<()> {
     let entered = birth::enter_own_namespaces();
     let control = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
     let Some((request, _)) = message::receive::<Request>(&control)? else { return Ok(()) };
-    let Request::Prepare(Prepare { root_dir, runtime_dir, group_name, ports }) = request else {
+    let Request::Prepare(Prepare { root_dir, runtime_dir, group_name, ports, machine }) = request else {
         return Err(io::Error::other("the first message must prepare"));
     };
     let hierarchy = Hierarchy::open(&group_name);
     hierarchy.sweep();
-    let entered = entered.and_then(|as_root| Ok((as_root, Root::assemble(&root_dir, &runtime_dir)?)));
+    let entered =
+        entered.and_then(|as_root| Ok((as_root, Root::assemble(&root_dir, &runtime_dir, machine.as_ref(), as_root)?)));
     let entered = entered.and_then(|(as_root, root)| birth::probe(&root, as_root).map(|()| (as_root, root)));
     let (as_root, root) = match entered {
         Ok(entered) => entered,

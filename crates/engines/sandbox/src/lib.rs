@@ -50,8 +50,10 @@ mod stem;
 mod template;
 
 pub use capabilities::{Capabilities, Feature};
-pub use config::{Config, Connections, Held, Isolation};
+pub use config::{Config, Connection, Connections, Held, Isolation, Machines};
 pub use credentials::RoleCredentials;
+#[cfg(target_os = "linux")]
+pub use driver::microvm::{GUEST_ARGUMENT, guest_main};
 pub use environment::Environment;
 pub use error::{Error, FunctionError, RESPONSE_BYTES_MAX, StartError};
 pub use exit::Exit;

@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::bootstraps::Bootstraps;
+#[cfg(target_os = "linux")]
+use crate::capabilities::Feature;
 use crate::capabilities::{self, Capabilities};
 #[cfg(target_os = "linux")]
 use crate::class_cache::ClassCaches;
 use crate::config::{Config, Connections};
 use crate::deadline;
 use crate::driver::chosen::{self, Driver};
-use crate::driver::{Conversation, Spawned, process};
+use crate::driver::{Conversation, Listener, Spawned, process};
 use crate::environment::{Environment, Purpose, WeakEnvironment};
 use crate::error::{Error, StartError};
 use crate::host;
@@ -29,6 +30,8 @@ use crate::stem;
 use crate::template::Template;
 
 #[cfg(target_os = "linux")]
+use crate::driver::microvm;
+#[cfg(target_os = "linux")]
 use crate::driver::namespaces::{self, Bearing};
 
 /// How long an endpoint rests after a connection that it could not accept.
@@ -36,8 +39,8 @@ const ACCEPT_FAILED_REST: Duration = Duration::from_millis(50);
 /// How many connections to the endpoint an environment may hold; further ones wait to be accepted. All of them come
 /// out of the same descriptors of the server.
 const ENDPOINT_CONNECTIONS_MAX: usize = 256;
-/// Why nothing is forked with the process driver.
-const NO_NAMESPACES: &str = "functions run as plain processes";
+/// Why nothing is forked with the other drivers.
+const NO_NAMESPACES: &str = "functions run as plain processes, or in virtual machines";
 /// The longest environment id.
 const ID_BYTES_MAX: usize = 64;
 
@@ -108,10 +111,18 @@ impl Sandbox {
         let mut capabilities = match &self.inner.driver {
             #[cfg(target_os = "linux")]
             Driver::Namespaces(driver) => driver.capabilities(),
+            #[cfg(target_os = "linux")]
+            Driver::MicroVms(driver) => driver.capabilities(),
             Driver::Process => capabilities::of_processes(self.inner.reason.clone()),
         };
         capabilities.features.push(host::file_feature());
         capabilities
+    }
+
+    /// Whether [`Isolation::MicroVm`] is possible on this host. Blocks for some milliseconds.
+    #[cfg(target_os = "linux")]
+    pub fn microvms(&self) -> Feature {
+        microvm::verdict(&self.inner.config.machines)
     }
 
     /// The interpreters that were added, and those of the host, newest first within a family. Blocks on the first call.
@@ -124,6 +135,8 @@ impl Sandbox {
         match &self.inner.driver {
             #[cfg(target_os = "linux")]
             Driver::Namespaces(_) => stem::explain(runtime),
+            #[cfg(target_os = "linux")]
+            Driver::MicroVms(_) => (StartMode::Exec, microvm::NO_STEM),
             Driver::Process => {
                 let _ = runtime;
                 (StartMode::Exec, process::NO_STEM)
@@ -273,6 +286,11 @@ impl Sandbox {
             Driver::Process if crate::extensions::external(spec).is_ok_and(|names| !names.is_empty()) => {
                 return Err(Error::ExtensionsNeedNamespaces.into());
             }
+            #[cfg(target_os = "linux")]
+            Driver::MicroVms(driver) => {
+                let command = plan::command(spec, resolved, &Layout::of_lambda(), self.inner.config.endpoint_port);
+                driver.spawn(spec, command, conversation).await
+            }
             Driver::Process => self.spawn_process(spec, resolved, conversation).await,
         };
         spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
@@ -330,6 +348,12 @@ impl Sandbox {
                 let spawned = begin(driver, namespaces::start(spec, command, Conversation::RuntimeApi, own)).await;
                 spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
             }
+            #[cfg(target_os = "linux")]
+            Driver::MicroVms(driver) => {
+                let command = crate::image::command(spec, image, self.inner.config.endpoint_port)?;
+                let spawned = driver.spawn(spec, command, Conversation::RuntimeApi).await;
+                spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
+            }
             Driver::Process => Err(Error::ImageNeedsNamespaces.into()),
         }
     }
@@ -357,14 +381,14 @@ impl Sandbox {
     }
 
     /// Hands connections from inside an environment to the server.
-    fn accept(&self, listener: TcpListener) -> JoinHandle<()> {
+    fn accept(&self, mut listener: Listener) -> JoinHandle<()> {
         let connections: Connections = self.inner.config.connections.clone();
         let room = Arc::new(Semaphore::new(ENDPOINT_CONNECTIONS_MAX));
         tokio::spawn(async move {
             loop {
                 let Ok(held) = room.clone().acquire_owned().await else { return };
-                match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-                    Ok(stream) => connections(stream, held),
+                match listener.accept().await {
+                    Ok(connection) => connections(connection, held),
                     // It may be the host that has no descriptors left: the next one can do better.
                     Err(error) => {
                         tracing::debug!(%error, "a function's connection was lost");

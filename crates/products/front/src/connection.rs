@@ -6,7 +6,7 @@ use http::{Response, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use crate::admin::{self, Admin};
@@ -25,9 +25,7 @@ pub(crate) struct Site {
 }
 
 /// Serves the requests of one connection, one after another, until the peer closes or Kobel stops.
-pub(crate) async fn serve(site: Arc<Site>, stream: TcpStream, peer: Peer) {
-    // A small answer must not wait for the peer's acknowledgement.
-    stream.set_nodelay(true).ok();
+pub(crate) async fn serve(site: Arc<Site>, stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer) {
     let mut stopping = site.stopping.clone();
     let answer = service_fn(move |request| {
         let site = site.clone();

@@ -1,7 +1,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::admin::Admin;
@@ -63,7 +64,7 @@ impl Front {
 impl Serving {
     /// Serves a connection that a function opened inside its sandbox: AWS's APIs, but not the admin API. Drops `held`
     /// when it has ended.
-    pub fn take(&self, stream: TcpStream, held: impl Send + 'static) {
+    pub fn take(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, held: impl Send + 'static) {
         let Ok(permit) = self.room_inside.clone().try_acquire_owned() else {
             tracing::warn!("functions hold {CONNECTIONS_INSIDE_MAX} connections; a further one was closed");
             return;
@@ -98,6 +99,8 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
         };
         match accepted {
             Ok((stream, _)) => {
+                // A small answer must not wait for the peer's acknowledgement.
+                stream.set_nodelay(true).ok();
                 let site = site.clone();
                 tokio::spawn(async move {
                     connection::serve(site, stream, Peer::Outside).await;

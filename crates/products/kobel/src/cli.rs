@@ -110,6 +110,8 @@ pub struct Server {
     /// What separates functions from the machine.
     #[arg(long, default_value = "auto")]
     pub isolation: Isolation,
+    #[command(flatten)]
+    pub machines: Machines,
     /// Writes the port to this file once Kobel answers.
     #[arg(long, value_name = "FILE")]
     pub port_file: Option<PathBuf>,
@@ -129,6 +131,8 @@ pub enum Isolation {
     Namespaces,
     /// A plain process: no boundary against hostile code.
     Process,
+    /// A virtual machine for each environment, by QEMU with KVM.
+    Microvm,
 }
 
 impl From<Isolation> for sandbox::Isolation {
@@ -137,7 +141,26 @@ impl From<Isolation> for sandbox::Isolation {
             Isolation::Auto => sandbox::Isolation::Auto,
             Isolation::Namespaces => sandbox::Isolation::Namespaces,
             Isolation::Process => sandbox::Isolation::Process,
+            Isolation::Microvm => sandbox::Isolation::MicroVm,
         }
+    }
+}
+
+/// How virtual machines are made, with `--isolation microvm`.
+#[derive(Debug, Clone, Args)]
+pub struct Machines {
+    /// The kernel of virtual machines, whose modules lie beside it as /lib/modules does beside /boot
+    /// [default: the newest of /boot].
+    #[arg(long, value_name = "VMLINUZ", env = "KOBEL_MICROVM_KERNEL")]
+    pub microvm_kernel: Option<PathBuf>,
+    /// Let QEMU emulate the processor where KVM is of no use: for tests, some 50 times slower.
+    #[arg(long, env = "KOBEL_MICROVM_EMULATE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub microvm_emulate: bool,
+}
+
+impl From<&Machines> for sandbox::Machines {
+    fn from(machines: &Machines) -> sandbox::Machines {
+        sandbox::Machines { kernel: machines.microvm_kernel.clone(), emulate: machines.microvm_emulate }
     }
 }
 
@@ -298,6 +321,8 @@ pub enum RuntimeAction {
 pub struct Doctor {
     #[arg(long, default_value = "auto")]
     pub isolation: Isolation,
+    #[command(flatten)]
+    pub machines: Machines,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

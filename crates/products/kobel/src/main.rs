@@ -1,5 +1,5 @@
 //! Kobel's one binary: the command line, the assembly of the server, and, started by itself, the launcher of
-//! execution environments.
+//! execution environments and the first process of virtual machines.
 
 mod admin;
 mod build;
@@ -22,6 +22,10 @@ fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     if std::env::args_os().nth(1).is_some_and(|argument| argument == sandbox::LAUNCHER_ARGUMENT) {
         sandbox::launcher_main();
+    }
+    #[cfg(target_os = "linux")]
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == sandbox::GUEST_ARGUMENT) {
+        sandbox::guest_main();
     }
     let cli = Cli::parse();
     print::log_to_stderr();

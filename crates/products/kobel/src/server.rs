@@ -14,7 +14,7 @@ use iam::Iam;
 use lambda::Lambda;
 use logs::Logs;
 use s3::S3;
-use sandbox::Sandbox;
+use sandbox::{Connection, Sandbox};
 use sns::Sns;
 use sqs::Sqs;
 use store::Sqlite;
@@ -173,17 +173,26 @@ fn open_sandbox(
     serving: Arc<OnceLock<Arc<Serving>>>,
 ) -> Result<Sandbox, Error> {
     let runtime = tokio::runtime::Handle::current();
-    let connections: sandbox::Connections = Arc::new(move |stream, held| {
+    let connections: sandbox::Connections = Arc::new(move |connection, held| {
         let _inside = runtime.enter();
-        match (serving.get(), tokio::net::TcpStream::from_std(stream)) {
-            (Some(serving), Ok(stream)) => serving.take(stream, held),
-            (None, _) => {}
-            (_, Err(error)) => tracing::warn!(%error, "a function's connection could not be served"),
+        let Some(serving) = serving.get() else { return };
+        let taken = match connection {
+            Connection::Tcp(stream) => {
+                // As for connections from outside: answers do not wait for acknowledgements.
+                stream.set_nodelay(true).ok();
+                tokio::net::TcpStream::from_std(stream).map(|stream| serving.take(stream, held))
+            }
+            Connection::Carried(stream) => {
+                tokio::net::UnixStream::from_std(stream).map(|stream| serving.take(stream, held))
+            }
+        };
+        if let Err(error) = taken {
+            tracing::warn!(%error, "a function's connection could not be served");
         }
     });
-    let isolation = options.isolation.into();
+    let (isolation, machines) = (options.isolation.into(), (&options.machines).into());
     let defaults = sandbox::Config::new(data.join("sandbox"), port, connections);
-    let config = sandbox::Config { isolation, added_runtimes: Some(runtimes::at(data)), ..defaults };
+    let config = sandbox::Config { isolation, machines, added_runtimes: Some(runtimes::at(data)), ..defaults };
     Ok(Sandbox::open(config)?)
 }
 

@@ -5,6 +5,9 @@ fn main() {
     if std::env::args().nth(1).as_deref() == Some(sandbox::LAUNCHER_ARGUMENT) {
         sandbox::launcher_main();
     }
+    if std::env::args().nth(1).as_deref() == Some(sandbox::GUEST_ARGUMENT) {
+        sandbox::guest_main();
+    }
     eprintln!("this program is started by the server with {}", sandbox::LAUNCHER_ARGUMENT);
     std::process::exit(2);
 }

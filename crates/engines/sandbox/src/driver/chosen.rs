@@ -3,6 +3,8 @@
 use std::path::Path;
 
 #[cfg(target_os = "linux")]
+use super::microvm::MicroVms;
+#[cfg(target_os = "linux")]
 use super::namespaces::Namespaces;
 use crate::config::{Config, Isolation};
 use crate::error::Error;
@@ -10,6 +12,8 @@ use crate::error::Error;
 pub(crate) enum Driver {
     #[cfg(target_os = "linux")]
     Namespaces(Namespaces),
+    #[cfg(target_os = "linux")]
+    MicroVms(MicroVms),
     Process,
 }
 
@@ -18,6 +22,9 @@ pub(crate) enum Driver {
 pub(crate) fn open(config: &Config, runtime_dir: &Path) -> Result<(Driver, Option<String>), Error> {
     if config.isolation == Isolation::Process {
         return Ok((Driver::Process, None));
+    }
+    if config.isolation == Isolation::MicroVm {
+        return Ok((Driver::MicroVms(MicroVms::open(config, runtime_dir)?), None));
     }
     match Namespaces::open(config, runtime_dir) {
         Ok(driver) => Ok((Driver::Namespaces(driver), None)),
@@ -34,6 +41,7 @@ pub(crate) fn open(config: &Config, _runtime_dir: &Path) -> Result<(Driver, Opti
     let reason = "namespaces exist on Linux only".to_owned();
     match config.isolation {
         Isolation::Namespaces => Err(Error::Namespaces { reason }),
+        Isolation::MicroVm => Err(Error::MicroVm { reason: "virtual machines are made on Linux only".to_owned() }),
         Isolation::Auto | Isolation::Process => {
             tracing::warn!("functions run as plain processes, which is no isolation boundary");
             Ok((Driver::Process, Some(reason)))

@@ -48,6 +48,12 @@ impl Crew {
         Crew { names, socket }
     }
 
+    /// The names, and the socket to the first process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn into_parts(self) -> (Vec<String>, AsyncFd<OwnedFd>) {
+        (self.names, self.socket)
+    }
+
     /// Waits for news; `None` when the environment has ended.
     pub(crate) async fn news(&self) -> Option<News> {
         let mut packet = [0; PACKET_BYTES_MAX];

@@ -19,14 +19,14 @@ use tokio::net::{TcpListener, UnixStream};
 use super::crew::Crew;
 use super::paging;
 use super::resident::{self, Resident};
-use super::{Conversation, Ended, Later, Link, Process, Spawned};
+use super::{Conversation, Ended, Later, Link, Listener, Process, Spawned};
 use crate::capabilities::{Capabilities, Feature};
 use crate::cgroup::{Group, Limits};
 use crate::config::Config;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::extensions;
-use crate::launcher::message::{self, Origin, Start, Stem};
+use crate::launcher::message::{self, MachineFiles, Origin, Start, Stem};
 use crate::plan::Command;
 use crate::session::{self, CHANNEL_VARIABLE};
 use crate::spec::{EnvironmentSpec, StartMode};
@@ -54,6 +54,7 @@ pub(crate) struct Settings {
     pub runtime_dir: PathBuf,
     pub group_name: String,
     pub endpoint_port: u16,
+    pub machine: Option<MachineFiles>,
 }
 
 /// A start that has not been asked for yet.
@@ -82,11 +83,25 @@ pub(crate) enum Bearing {
 /// The start of an environment.
 pub(crate) fn start(
     spec: &EnvironmentSpec,
-    mut command: Command,
+    command: Command,
     conversation: Conversation,
     bearing: Bearing,
 ) -> io::Result<Starting> {
-    let names = extensions::external(spec)?;
+    Ok(start_with(spec, command, conversation, bearing, extensions::external(spec)?))
+}
+
+/// The start of a virtual machine's monitor, beside which nothing of the function runs.
+pub(crate) fn start_monitor(spec: &EnvironmentSpec, command: Command) -> Starting {
+    start_with(spec, command, Conversation::Channel, Bearing::Program("a virtual machine"), Vec::new())
+}
+
+fn start_with(
+    spec: &EnvironmentSpec,
+    mut command: Command,
+    conversation: Conversation,
+    bearing: Bearing,
+    names: Vec<String>,
+) -> Starting {
     let programs =
         names.iter().take(extensions::EXTENSIONS_MAX).map(|name| format!("{}/{name}", extensions::FOLDER)).collect();
     let extensions = message::Extensions { programs, variables: extensions::variables(&command.variables) };
@@ -115,7 +130,7 @@ pub(crate) fn start(
         origin: Origin::Program,
         extensions,
     };
-    Ok(Starting { start, conversation, bearing, extensions: names, variables })
+    Starting { start, conversation, bearing, extensions: names, variables }
 }
 
 impl Starting {
@@ -130,11 +145,20 @@ impl Starting {
 impl Namespaces {
     /// Starts the launcher and waits until it is ready.
     pub(crate) fn open(config: &Config, runtime_dir: &Path) -> Result<Namespaces, Error> {
-        let program = match &config.launcher {
-            Some(program) => program.clone(),
-            None => std::env::current_exe()
-                .map_err(|source| Error::Launcher { path: "the running executable".to_owned(), source })?,
-        };
+        Namespaces::start(config, runtime_dir, None)
+    }
+
+    /// As [`Namespaces::open`], for environments that are virtual machines.
+    pub(crate) fn open_for_machines(
+        config: &Config,
+        runtime_dir: &Path,
+        machine: MachineFiles,
+    ) -> Result<Namespaces, Error> {
+        Namespaces::start(config, runtime_dir, Some(machine))
+    }
+
+    fn start(config: &Config, runtime_dir: &Path, machine: Option<MachineFiles>) -> Result<Namespaces, Error> {
+        let program = program(config)?;
         let root_dir = config.state_dir.join("root");
         let failed = |source| Error::File { action: "create", path: root_dir.display().to_string(), source };
         std::fs::create_dir_all(&root_dir).map_err(failed)?;
@@ -144,6 +168,7 @@ impl Namespaces {
             runtime_dir: runtime_dir.to_path_buf(),
             group_name: group_name(&config.state_dir),
             endpoint_port: config.endpoint_port,
+            machine,
         };
         let client = Client::open(&settings)?;
         Ok(Namespaces { settings, client: Mutex::new(client) })
@@ -206,10 +231,10 @@ impl Namespaces {
         let extensions_output = extensions_output.map(|(ours, _)| Receiver::from_owned_fd(ours.into())).transpose()?;
         // The one that serves most functions first.
         missing_stems.into_iter().rev().for_each(|stem| client.plant(stem));
-        let report = watched(report, Interest::READABLE)?;
+        let report = watched(report, Interest::READABLE | Interest::WRITABLE)?;
         let (process, listeners) = begin(life, limits, &report).await?;
         let crew = (!names.is_empty()).then(|| Crew::new(names, report));
-        let mut listeners = listeners.into_iter();
+        let mut listeners = listeners.into_iter().map(Listener::Tcp);
         let endpoint = listeners.next().ok_or_else(missing)?;
         let api = listeners.next().ok_or_else(missing)?;
         let (link, extensions) = match channel {
@@ -255,6 +280,12 @@ impl Drop for Namespaces {
     }
 }
 
+/// What becomes the launcher.
+pub(crate) fn program(config: &Config) -> Result<PathBuf, Error> {
+    let running = |source| Error::Launcher { path: "the running executable".to_owned(), source };
+    config.launcher.clone().map_or_else(|| std::env::current_exe().map_err(running), Ok)
+}
+
 /// One name per state folder, so that a successor finds what its predecessor left.
 fn group_name(state_dir: &Path) -> String {
     let hash =
@@ -288,7 +319,7 @@ async fn listeners(report: &AsyncFd<OwnedFd>) -> io::Result<Vec<TcpListener>> {
 }
 
 /// Registers a descriptor with the event loop.
-fn watched(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+pub(super) fn watched(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` always refers to the same open descriptor until it is dropped.
     unsafe { AsyncFd::register_with_interest(descriptor, interest) }.map_err(io::Error::from)
 }

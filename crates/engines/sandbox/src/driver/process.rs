@@ -10,7 +10,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
 
-use super::{Conversation, Ended, Later, Link, Process, Spawned};
+use super::{Conversation, Ended, Later, Link, Listener, Process, Spawned};
 use crate::exit::Exit;
 use crate::plan::Command;
 use crate::session::CHANNEL_VARIABLE;
@@ -45,6 +45,7 @@ pub(crate) async fn spawn(mut start: Start) -> io::Result<Spawned> {
     let (output, output_end) = io::pipe()?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     start.command.variables.insert("AWS_LAMBDA_RUNTIME_API".to_owned(), listener.local_addr()?.to_string());
+    let listener = Listener::Tcp(listener);
     let (link, extensions, channel_end) = match start.conversation {
         Conversation::Channel => {
             let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;

@@ -42,6 +42,17 @@ pub(crate) struct Prepare {
     pub group_name: String,
     /// Ports to listen on in every environment, in the order in which the listeners are reported.
     pub ports: Vec<u16>,
+    /// What environments see in addition that are virtual machines.
+    pub machine: Option<MachineFiles>,
+}
+
+/// What the monitor of a virtual machine needs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MachineFiles {
+    /// Seen at `/var/machine`.
+    pub dir: PathBuf,
+    /// Whether it may use `/dev/kvm`.
+    pub kvm: bool,
 }
 
 /// An interpreter without user code.

@@ -3,14 +3,18 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind_recursive, mount_change};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind_recursive, mount_change, unmount,
+};
 
+use super::message::MachineFiles;
 use super::sys::{self, NO_DEVICES, NO_SET_UID, READ_ONLY, at};
 
 /// Software of the host. A symbolic link (`/bin`) stays one.
-const SOFTWARE: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+pub(crate) const SOFTWARE: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 /// What programs read in `/etc`, none of it secret.
 const SETTINGS: [&str; 15] = [
     "alternatives",
@@ -56,7 +60,12 @@ pub(super) struct Root {
 
 impl Root {
     /// Assembles it at `dir`, an existing folder.
-    pub(super) fn assemble(dir: &Path, runtime_dir: &Path) -> io::Result<Root> {
+    pub(super) fn assemble(
+        dir: &Path,
+        runtime_dir: &Path,
+        machine: Option<&MachineFiles>,
+        as_root: bool,
+    ) -> io::Result<Root> {
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change("/", private).map_err(at("make mounts private"))?;
         let options = Some(c"mode=0755,size=4m");
@@ -80,6 +89,12 @@ impl Root {
             bind(&Path::new("/dev").join(device), &target, READ_ONLY | NO_SET_UID)?;
         }
         bind(runtime_dir, &dir.join("var/runtime"), READ_ONLY | NO_SET_UID | NO_DEVICES)?;
+        if let Some(machine) = machine {
+            bind(&machine.dir, &dir.join("var/machine"), READ_ONLY | NO_SET_UID | NO_DEVICES)?;
+        }
+        if machine.is_some_and(|machine| machine.kvm) {
+            show_kvm(dir, as_root)?;
+        }
         sys::restrict_mount(dir, READ_ONLY | NO_SET_UID | NO_DEVICES).map_err(at("make the root read-only"))?;
         Ok(Root { dir: dir.to_path_buf() })
     }
@@ -116,6 +131,23 @@ fn show(source: &Path, target: &Path) -> io::Result<()> {
         return std::os::unix::fs::symlink(fs::read_link(source)?, target);
     }
     bind(source, target, READ_ONLY | NO_SET_UID | NO_DEVICES)
+}
+
+/// Shows `/dev/kvm`. With root, environments have users that the host's device is closed to: they get a node of their own.
+fn show_kvm(dir: &Path, as_root: bool) -> io::Result<()> {
+    let (host, target) = (Path::new("/dev/kvm"), dir.join("dev/kvm"));
+    if !as_root {
+        return bind(host, &target, READ_ONLY | NO_SET_UID);
+    }
+    let (nodes, node) = (dir.join("tmp"), dir.join("tmp/kvm"));
+    let device = rustix::fs::stat(host)?.st_rdev;
+    mount("nodes", &nodes, "tmpfs", MountFlags::NOSUID, Some(c"mode=0700,size=64k")).map_err(at("mount a tmpfs"))?;
+    let kind = rustix::fs::FileType::CharacterDevice;
+    rustix::fs::mknodat(rustix::fs::CWD, &node, kind, rustix::fs::Mode::from_raw_mode(0o666), device)?;
+    fs::set_permissions(&node, fs::Permissions::from_mode(0o666))?;
+    bind(&node, &target, READ_ONLY | NO_SET_UID)?;
+    // What was bound stays.
+    unmount(&nodes, UnmountFlags::DETACH).map_err(at("unmount a tmpfs"))
 }
 
 fn bind(source: &Path, target: &Path, attributes: u64) -> io::Result<()> {

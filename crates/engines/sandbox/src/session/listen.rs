@@ -8,10 +8,13 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 
 use super::answer::Answer;
+use crate::config::Connection;
+use crate::driver::Listener;
 
 /// Connections that the processes of an environment may hold at the same time.
 const CONNECTIONS_MAX: usize = 64;
@@ -22,25 +25,38 @@ pub(crate) trait Route: Send + Sync + 'static {
 }
 
 /// Serves connections until dropped.
-pub(crate) async fn accept<R: Route>(listener: TcpListener, routes: Arc<R>) {
+pub(crate) async fn accept<R: Route>(mut listener: Listener, routes: Arc<R>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else { return };
+        let Ok(connection) = listener.accept().await else { return };
         let routes = routes.clone();
         while connections.try_join_next().is_some() {}
         connections.spawn(async move {
-            serve(stream, routes).await;
+            let served = match connection {
+                Connection::Tcp(stream) => serve(quick(stream), routes).await,
+                Connection::Carried(stream) => serve(UnixStream::from_std(stream), routes).await,
+            };
+            if let Err(error) = served {
+                tracing::debug!(%error, "a connection from inside an environment was lost");
+            }
             drop(slot);
         });
     }
 }
 
-async fn serve<R: Route>(stream: TcpStream, routes: Arc<R>) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "failed to set TCP_NODELAY");
-    }
+/// Answers do not wait for acknowledgements.
+fn quick(stream: std::net::TcpStream) -> std::io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    TcpStream::from_std(stream)
+}
+
+async fn serve<R: Route>(
+    stream: std::io::Result<impl AsyncRead + AsyncWrite + Unpin + 'static>,
+    routes: Arc<R>,
+) -> std::io::Result<()> {
+    let stream = stream?;
     let service = service_fn(move |request| {
         let routes = routes.clone();
         async move { Ok::<_, Infallible>(routes.route(request).await) }
@@ -51,4 +67,5 @@ async fn serve<R: Route>(stream: TcpStream, routes: Arc<R>) {
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a connection from inside an environment ended early");
     }
+    Ok(())
 }

@@ -8,7 +8,6 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::{HeaderMap, Method, Request, StatusCode};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -19,6 +18,7 @@ use super::answer::{
 use super::body::{ERROR_WITH_CAUSE, Unread, collect, error_type, refuse, trailing_error, without_cause};
 use super::listen::{Route, accept};
 use super::{Init, Reply};
+use crate::driver::Listener;
 use crate::error::RESPONSE_BYTES_MAX;
 use crate::extensions::{self, Extensions};
 use crate::response::{Sink, TooLarge, cut};
@@ -110,7 +110,7 @@ impl State {
 
 impl RuntimeApi {
     /// Serves the API on `listener` until dropped.
-    pub(crate) fn serve(listener: TcpListener, extensions: Arc<Extensions>) -> RuntimeApi {
+    pub(crate) fn serve(listener: Listener, extensions: Arc<Extensions>) -> RuntimeApi {
         let (job_sender, job_receiver) = mpsc::channel(QUEUE_MAX);
         let (signal_sender, signals) = mpsc::channel(QUEUE_MAX);
         let shared = Arc::new(Shared {

@@ -1,6 +1,7 @@
 //! A sandbox with an endpoint, and functions written on the spot.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sandbox::{
-    Config, Environment, EnvironmentSpec, Invocation, Isolation, Line, Outcome, Output, Sandbox, StartError,
+    Config, Connection, Environment, EnvironmentSpec, Invocation, Isolation, Line, Machines, Outcome, Output, Sandbox,
+    StartError,
 };
 
 pub struct Bench {
@@ -44,16 +46,17 @@ impl Bench {
         // Stands for the server: answers every connection with one word.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
         let endpoint_port = listener.local_addr().expect("address").port();
-        let answer = |mut stream: std::net::TcpStream| {
-            use std::io::Write;
-            stream.write_all(b"endpoint").expect("answer");
+        let answer = |stream: &mut dyn Write| stream.write_all(b"endpoint").expect("answer");
+        std::thread::spawn(move || listener.incoming().flatten().for_each(|mut stream| answer(&mut stream)));
+        let connections = move |connection, _| match connection {
+            Connection::Tcp(mut stream) => answer(&mut stream),
+            Connection::Carried(mut stream) => answer(&mut stream),
         };
-        std::thread::spawn(move || listener.incoming().flatten().for_each(answer));
-        let mut config =
-            Config::new(dir.path().join("state"), endpoint_port, Arc::new(move |stream, _| answer(stream)));
+        let mut config = Config::new(dir.path().join("state"), endpoint_port, Arc::new(connections));
         config.isolation = isolation;
         config.launcher = Some(launcher());
         config.runtime_dirs = vec![crate::dotnet::runtime_dir()];
+        config.machines = Machines { kernel: kernel(), emulate: true };
         let sandbox = Sandbox::open(config).expect("the driver works on this host");
         Bench { sandbox, dir, lines: Arc::default(), next: AtomicU32::new(0) }
     }
@@ -108,6 +111,20 @@ impl Bench {
 pub fn launcher() -> PathBuf {
     let named = std::env::var_os("KOBEL_TEST_LAUNCHER");
     named.map_or_else(|| env!("CARGO_BIN_EXE_kobel-sandbox-launcher").into(), PathBuf::from)
+}
+
+/// The kernel of virtual machines that `scripts/setup` unpacked; else one of the host's is taken.
+pub fn kernel() -> Option<PathBuf> {
+    let named = std::env::var_os("KOBEL_MICROVM_KERNEL").map(PathBuf::from);
+    named.or_else(|| {
+        let folder = |name: &str, below: &str| Some(Path::new(&std::env::var_os(name)?).join(below));
+        let cache = folder("KOBEL_CACHE", "").or_else(|| folder("XDG_CACHE_HOME", "kobel"));
+        let boot = cache.or_else(|| folder("HOME", ".cache/kobel"))?.join("microvm/boot");
+        let files = std::fs::read_dir(boot).ok()?.flatten().map(|entry| entry.path());
+        files
+            .into_iter()
+            .find(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz")))
+    })
 }
 
 pub fn event(payload: &str) -> Invocation {

@@ -13,6 +13,8 @@ mod image;
 mod java;
 mod life;
 mod limits;
+#[cfg(target_os = "linux")]
+mod microvm;
 mod nodejs;
 mod python;
 mod ruby;
@@ -105,6 +107,26 @@ contract! {
         dropping_an_invocation_kills;
     limits:
         kills_when_memory_is_exceeded;
+}
+
+/// What is done once more in virtual machines: of each kind of conversation one case, and the limits.
+#[cfg(target_os = "linux")]
+macro_rules! in_machines {
+    ($($module:ident: $($case:ident),+;)+) => {
+        mod machines {
+            $(mod $module { $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() { crate::$module::$case(sandbox::Isolation::MicroVm).await }
+            )+ })+
+        }
+    };
+}
+
+#[cfg(target_os = "linux")]
+in_machines! {
+    custom: serves_the_runtime_api;
+    image: runs_an_image_on_its_own_root;
+    limits: kills_when_memory_is_exceeded;
 }
 
 /// What the namespaces driver alone does.

@@ -1,4 +1,4 @@
-use sandbox::{Config, Family, Sandbox};
+use sandbox::{Config, Family, Feature, Sandbox};
 
 use super::Error;
 use crate::{cli, print};
@@ -6,8 +6,8 @@ use crate::{cli, print};
 /// Tells what this machine gives, and exits with an error if nothing could run.
 pub fn run(doctor: &cli::Doctor) -> Result<(), Error> {
     let folder = tempfile::tempdir().map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
-    let isolation = doctor.isolation.into();
-    let config = Config { isolation, ..Config::new(folder.path(), 4566, std::sync::Arc::new(|_, _| {})) };
+    let (isolation, machines) = (doctor.isolation.into(), (&doctor.machines).into());
+    let config = Config { isolation, machines, ..Config::new(folder.path(), 4566, std::sync::Arc::new(|_, _| {})) };
     let sandbox = Sandbox::open(config)?;
     show_runtimes(&sandbox);
     let capabilities = sandbox.capabilities();
@@ -15,11 +15,18 @@ pub fn run(doctor: &cli::Doctor) -> Result<(), Error> {
     if let Some(reason) = &capabilities.reason {
         print::line(&format!("  {}", print::verdict(reason, false)));
     }
-    for feature in &capabilities.features {
-        let mark = print::verdict(if feature.on { "yes" } else { "no " }, feature.on);
-        print::line(&format!("  {mark}  {:<16} {}", feature.name, print::dim(&feature.detail)));
+    capabilities.features.iter().for_each(show_feature);
+    #[cfg(target_os = "linux")]
+    if doctor.isolation != cli::Isolation::Microvm {
+        print::line("\nInstead");
+        show_feature(&sandbox.microvms());
     }
     Ok(())
+}
+
+fn show_feature(feature: &Feature) {
+    let mark = print::verdict(if feature.on { "yes" } else { "no " }, feature.on);
+    print::line(&format!("  {mark}  {:<16} {}", feature.name, print::dim(&feature.detail)));
 }
 
 /// The interpreters that are here with how functions start on them, and how to get those that are not.

@@ -265,6 +265,7 @@ fn prepare(settings: &Settings, socket: &OwnedFd) -> Result<Prepared, Error> {
         runtime_dir: settings.runtime_dir.clone(),
         group_name: settings.group_name.clone(),
         ports: vec![settings.endpoint_port, RUNTIME_API_PORT],
+        machine: settings.machine.clone(),
     });
     message::send(socket, &request, &[]).map_err(failed)?;
     match message::receive::<Event>(socket).map_err(failed)? {
