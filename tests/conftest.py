@@ -9,6 +9,7 @@ import pytest
 
 from functions import Functions
 from kobel import Server, binary
+from waiting import wait_until
 
 _names = itertools.count(1)
 
@@ -88,6 +89,21 @@ cloudformation = _client_fixture("cloudformation")
 def functions(server):
     """Creates functions on the file's server from the code in tests/handlers."""
     return Functions(server)
+
+
+@pytest.fixture
+def logged(logs):
+    """Waits for lines of a function's log that hold each of some texts, and returns the whole log."""
+
+    def wait(function, *texts):
+        def messages():
+            found = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+            lines = [event["message"] for event in found]
+            return all(any(text in line for line in lines) for text in texts) and lines
+
+        return wait_until(messages, what=f"{texts} in the log of {function}")
+
+    return wait
 
 
 @pytest.fixture

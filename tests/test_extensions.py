@@ -5,41 +5,9 @@ import json
 
 import pytest
 
+from extensions import API, EXTENSION, layer
 from functions import zipped
 from waiting import wait_until
-
-API = r"""
-import http.client, json, os
-
-def call(method, path, body=None, **headers):
-    api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
-    api.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-    answer = api.getresponse()
-    text = answer.read().decode()
-    return answer, json.loads(text) if text.startswith("{") else text
-
-def extension(method, path, body=None, **headers):
-    return call(method, "/2020-01-01/extension/" + path, body, **headers)
-
-def register(name, *events, **headers):
-    body = json.dumps({"events": events})
-    answer, about = extension("POST", "register", body, Lambda_Extension_Name=name, **headers)
-    assert answer.status == 200, about
-    return answer.headers["Lambda-Extension-Identifier"], about
-
-def next_event(identifier):
-    return extension("GET", "event/next", Lambda_Extension_Identifier=identifier)
-
-def told(path):
-    # Waits until the test has put an object there.
-    host = os.environ["AWS_ENDPOINT_URL"].removeprefix("http://")
-    while True:
-        s3 = http.client.HTTPConnection(host)
-        s3.request("GET", path)
-        if s3.getresponse().status == 200:
-            return
-"""
-"""What functions and extensions of these tests begin with; `told` lets a test say when an extension goes on."""
 
 BOOTSTRAP = (
     "#!/usr/bin/env python3\n"
@@ -77,28 +45,6 @@ done) &
 exec "$@"
 """
 
-
-def layer(lambda_, name, files):
-    return lambda_.publish_layer_version(LayerName=name, Content={"ZipFile": zipped(files)})["LayerVersionArn"]
-
-
-@pytest.fixture
-def logged(logs):
-    """Waits for a line of a function's log that holds a text, and returns the whole log."""
-
-    def wait(function, text):
-        def messages():
-            found = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
-            lines = [event["message"] for event in found]
-            return any(text in line for line in lines) and lines
-
-        return wait_until(messages, what=f"{text!r} in the log of {function}")
-
-    return wait
-
-
-EXTENSION = "#!/usr/bin/env python3\n" + API
-"""What external extensions begin with."""
 
 OUTER = EXTENSION + r"""
 import sys

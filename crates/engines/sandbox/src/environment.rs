@@ -257,6 +257,7 @@ impl Inner {
             }
             let init = session.init().await;
             if matches!(init, Init::Done) {
+                self.extensions.runtime_initialised(None);
                 self.extensions.initialised().await;
             }
             init
@@ -282,7 +283,11 @@ impl Inner {
             End::Timeout => Err(StartError::Timeout { after: timeout }),
             End::Extension(Failure { error_type, message }) => Err(StartError::Extension { error_type, message }),
         };
+        if let Err(error) = &result {
+            self.extensions.runtime_initialised(Some(error.error_type()));
+        }
         self.extensions.tell_states();
+        self.extensions.telemetry.close();
         if result.is_err() {
             let reason = if matches!(result, Err(StartError::Timeout { .. })) { Timeout } else { Failed };
             self.shut_down(pump, reason).await;
@@ -425,6 +430,7 @@ impl Inner {
             tracing::error!("an environment was killed but has not ended");
         }
         self.servants.iter().for_each(JoinHandle::abort);
+        self.extensions.telemetry.stop();
         ended
     }
 }
@@ -433,6 +439,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.process.kill();
         self.servants.iter().for_each(JoinHandle::abort);
+        self.extensions.telemetry.stop();
     }
 }
 

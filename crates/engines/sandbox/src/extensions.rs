@@ -8,8 +8,9 @@ mod api;
 mod launch;
 mod registry;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -18,12 +19,15 @@ use crate::driver::Listener;
 use crate::driver::crew::{Crew, News};
 use crate::exit::Exit;
 use crate::session::listen::{self, Route};
-use crate::spec::{EnvironmentSpec, ExtensionStatus, Invocation, Output};
-pub(crate) use api::is_path;
+use crate::spec::{EnvironmentSpec, ExtensionStatus, Invocation, Output, Subscribed};
+use crate::telemetry::{self, Telemetry};
+pub(crate) use api::{caller, is_path, refused};
 pub(crate) use launch::names as external;
 #[cfg(target_os = "linux")]
 pub(crate) use launch::{FOLDER, variables};
+#[cfg_attr(not(target_os = "linux"), expect(unused_imports))]
 pub(crate) use registry::EXTENSIONS_MAX;
+pub(crate) use registry::Refusal;
 use registry::{Event, Registry};
 pub(crate) use registry::{Failure, ShutdownReason};
 
@@ -36,6 +40,8 @@ pub(crate) struct Extensions {
     /// External ones.
     crew: Option<Crew>,
     credentials: Option<RoleCredentials>,
+    pub(crate) telemetry: Telemetry,
+    own: Weak<Extensions>,
 }
 
 /// What an extension learns about the function.
@@ -63,9 +69,20 @@ impl Extensions {
                 _ => registry.started(name),
             }
         }
+        let telemetry = spec.telemetry.clone();
+        telemetry.restart();
         let (registry, changes) = (Mutex::new(registry), watch::Sender::new(0));
         let credentials = spec.credentials.clone();
-        Arc::new(Extensions { about, registry, changes, output, crew, credentials })
+        Arc::new_cyclic(|own| Extensions {
+            about,
+            registry,
+            changes,
+            output,
+            crew,
+            credentials,
+            telemetry,
+            own: own.clone(),
+        })
     }
 
     /// Hears what becomes of external extensions, until dropped.
@@ -155,6 +172,34 @@ impl Extensions {
         for (number, _) in crew.names.iter().enumerate().filter(|(_, name)| unwilling.contains(name)) {
             crew.kill_extension(number);
         }
+    }
+
+    /// The name of a registered one.
+    pub(crate) fn name_of(&self, id: &str) -> Result<String, Refusal> {
+        self.registry().name(id)
+    }
+
+    /// Says in the log who has subscribed to what.
+    pub(crate) fn tell_subscription(&self, subscribed: Subscribed) {
+        self.output.subscription(subscribed);
+    }
+
+    /// The runtime's part of the init phase has ended, once.
+    pub(crate) fn runtime_initialised(&self, error_type: Option<&str>) {
+        if !std::mem::replace(&mut self.registry().runtime_initialised, true) {
+            self.output.runtime_initialised(error_type);
+        }
+    }
+
+    /// Whether extensions can be told of telemetry.
+    pub(crate) fn can_be_told(&self) -> bool {
+        self.crew.as_ref().is_some_and(Crew::can_connect)
+    }
+
+    /// Connects to a port inside the environment.
+    pub(crate) async fn connect(&self, port: u16) -> std::io::Result<TcpStream> {
+        let none = || std::io::Error::other("there is nobody who could connect");
+        self.crew.as_ref().ok_or_else(none)?.connect(port).await
     }
 
     /// Waits until every external one has ended.
@@ -249,6 +294,9 @@ impl Route for Extensions {
         if credentials::is_path(request.uri().path()) {
             return credentials::route(self.credentials.as_ref(), request).await;
         }
-        api::route(self, request).await
+        match self.own.upgrade().filter(|_| telemetry::is_path(request.uri().path())) {
+            Some(own) => telemetry::route(&own, request).await,
+            None => api::route(self, request).await,
+        }
     }
 }

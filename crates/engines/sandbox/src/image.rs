@@ -151,6 +151,7 @@ mod tests {
             init_timeout: std::time::Duration::from_secs(10),
             credentials: None,
             account_id: None,
+            telemetry: crate::Telemetry::default(),
         }
     }
 

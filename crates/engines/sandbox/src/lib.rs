@@ -47,6 +47,7 @@ mod session;
 mod spec;
 #[cfg(target_os = "linux")]
 mod stem;
+mod telemetry;
 mod template;
 
 pub use capabilities::{Capabilities, Feature};
@@ -65,6 +66,8 @@ pub use response::{ResponsePart, ResponseReader, ResponseSender, StreamLimits, r
 pub use runtimes::{AddedRuntime, AddedRuntimes, Family, Resolved, Runtime, Version, host_runtimes};
 pub use sandbox::Sandbox;
 pub use spec::{
-    EnvironmentSpec, ExtensionStatus, Image, Invocation, Line, Outcome, Output, Settled, Source, StartMode, Usage,
+    EnvironmentSpec, ExtensionStatus, Image, Invocation, Line, Outcome, Output, Settled, Source, StartMode, Subscribed,
+    Usage,
 };
+pub use telemetry::{Record, Telemetry, TelemetryEvent};
 pub use template::Template;

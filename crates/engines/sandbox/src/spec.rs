@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::FunctionError;
 use crate::credentials::RoleCredentials;
+use crate::{FunctionError, Telemetry};
 
 /// Everything that one execution environment is made from.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct EnvironmentSpec {
     pub init_timeout: Duration,
     /// The account of the function, which extensions may ask for.
     pub account_id: Option<String>,
+    /// Takes the events of which extensions may be told.
+    pub telemetry: Telemetry,
 }
 
 /// A container image that speaks the Runtime API. `runtime`, `handler`, `code` and `layers` of its
@@ -116,6 +118,16 @@ pub struct ExtensionStatus {
     pub error_type: Option<String>,
 }
 
+/// A subscription of the Telemetry API or the Logs API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscribed {
+    /// The extension's name.
+    pub name: String,
+    /// `platform`, `function`, `extension`
+    pub types: Vec<String>,
+    pub logs_api: bool,
+}
+
 /// How an environment's runtime came to life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StartMode {
@@ -175,4 +187,10 @@ pub trait Output: Send + Sync {
 
     /// The init phase has ended, with this extension.
     fn extension(&self, _status: ExtensionStatus) {}
+
+    /// An extension has subscribed.
+    fn subscription(&self, _subscribed: Subscribed) {}
+
+    /// The runtime's part of the init phase has ended; the type of the error where it failed.
+    fn runtime_initialised(&self, _error_type: Option<&str>) {}
 }

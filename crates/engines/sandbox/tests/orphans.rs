@@ -59,6 +59,7 @@ mod server {
                     init_timeout: Duration::from_secs(60),
                     credentials: None,
                     account_id: None,
+                    telemetry: sandbox::Telemetry::default(),
                 };
                 let environment = sandbox.start(spec, Arc::new(Nowhere)).await.expect("environment");
                 kept.push((sandbox, environment));

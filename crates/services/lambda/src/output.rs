@@ -8,14 +8,15 @@ mod platform;
 mod tail;
 mod writer;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base::{Scope, Timestamp};
 use fabric::Fabric;
-use sandbox::Line;
+use sandbox::{Line, Record, Source, Subscribed, Telemetry, TelemetryEvent};
 use tokio::sync::broadcast;
 
-pub use platform::{Level, Platform, Report, Status};
+pub use platform::{Level, Platform, Report, RuntimeDone, Status};
 use tail::Tail;
 use writer::{Entry, Stream, Writer};
 
@@ -79,6 +80,9 @@ pub struct LogStream {
     spec: StreamSpec,
     stream: Arc<Stream>,
     tail: Mutex<Tail>,
+    telemetry: Telemetry,
+    /// Init is a part of an invocation.
+    repeats_init: AtomicBool,
 }
 
 impl Logs {
@@ -97,10 +101,17 @@ impl Logs {
         self.inner.writer.flush().await;
     }
 
-    /// The output of a new environment.
-    pub fn open(&self, spec: StreamSpec) -> Arc<LogStream> {
+    /// The output of a new environment, of which `telemetry` is told too.
+    pub fn open(&self, spec: StreamSpec, telemetry: Telemetry) -> Arc<LogStream> {
         let stream = Stream::new(spec.scope.clone(), spec.log_group.clone(), spec.log_stream.clone());
-        Arc::new(LogStream { logs: self.clone(), stream: Arc::new(stream), spec, tail: Mutex::default() })
+        Arc::new(LogStream {
+            logs: self.clone(),
+            stream: Arc::new(stream),
+            spec,
+            tail: Mutex::default(),
+            telemetry,
+            repeats_init: AtomicBool::new(false),
+        })
     }
 }
 
@@ -122,8 +133,11 @@ impl LogStream {
 
     pub fn platform(&self, request_id: Option<&str>, line: &Platform<'_>) {
         let now = self.logs.inner.fabric.now();
+        if self.telemetry.is_listened() {
+            self.tell(now, line.kind(), Record::Object(line.record()));
+        }
         let message = match self.spec.format {
-            Format::Text => Some(line.text()),
+            Format::Text => line.text(),
             Format::Json { system, .. } => line.json(now, system),
         };
         if let Some(message) = message {
@@ -133,9 +147,22 @@ impl LogStream {
 
     /// A line about an invocation that AWS writes between the function's own and END.
     pub fn note(&self, request_id: &str, message: String) {
-        if self.spec.format == Format::Text {
-            self.emit(self.logs.inner.fabric.now(), Some(request_id), message, true);
+        let now = self.logs.inner.fabric.now();
+        if self.telemetry.is_listened() {
+            self.tell(now, "platform.fault", Record::Line { text: message.trim_end().to_owned(), json: false });
         }
+        if self.spec.format == Format::Text {
+            self.emit(now, Some(request_id), message, true);
+        }
+    }
+
+    /// From now on init phases are parts of an invocation.
+    pub fn begin_repeated_init(&self) {
+        self.repeats_init.store(true, Ordering::Relaxed);
+    }
+
+    fn tell(&self, at: Timestamp, kind: &'static str, record: Record) {
+        self.telemetry.tell(TelemetryEvent { time: at.iso8601(), kind, record });
     }
 
     fn emit(&self, at: Timestamp, request_id: Option<&str>, message: String, platform: bool) {
@@ -166,6 +193,11 @@ impl LogStream {
 
 impl sandbox::Output for LogStream {
     fn line(&self, line: Line) {
+        if self.telemetry.is_listened() {
+            let kind = if line.source == Source::Function { "function" } else { "extension" };
+            let json = self.spec.format != Format::Text;
+            self.tell(self.logs.inner.fabric.now(), kind, Record::Line { text: line.text.clone(), json });
+        }
         if let Format::Json { application, .. } = self.spec.format
             && level_of(&line.text) < application
         {
@@ -179,6 +211,16 @@ impl sandbox::Output for LogStream {
         let sandbox::ExtensionStatus { name, state, events, error_type } = &status;
         let error_type = error_type.as_deref();
         self.platform(None, &Platform::Extension { name, state, events, error_type });
+    }
+
+    fn subscription(&self, subscribed: Subscribed) {
+        let Subscribed { name, types, logs_api } = &subscribed;
+        self.platform(None, &Platform::Subscription { name, types, logs: *logs_api });
+    }
+
+    fn runtime_initialised(&self, error_type: Option<&str>) {
+        let phase = if self.repeats_init.load(Ordering::Relaxed) { "invoke" } else { "init" };
+        self.platform(None, &Platform::InitRuntimeDone { phase, error_type });
     }
 }
 

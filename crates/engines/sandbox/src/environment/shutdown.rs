@@ -17,6 +17,8 @@ const INTERNAL_MAX: Duration = Duration::from_millis(500);
 const EXTERNAL_MAX: Duration = Duration::from_secs(2);
 /// The part of it that the runtime may take.
 const RUNTIME_MAX: Duration = Duration::from_millis(600);
+/// How long extensions are told of what has happened before they hear of the end.
+const FLUSH_MAX: Duration = Duration::from_millis(300);
 
 impl Inner {
     /// Ends the environment; what is left is killed.
@@ -43,6 +45,7 @@ impl Inner {
             self.extensions.terminate_runtime();
             linger(pump, RUNTIME_MAX, self.runtime_ended()).await;
             self.extensions.kill_runtime();
+            linger(pump, FLUSH_MAX, self.extensions.telemetry.flush(FLUSH_MAX)).await;
             let left = EXTERNAL_MAX.saturating_sub(started.elapsed());
             self.extensions.begin_shutdown(reason, deadline::epoch_ms_after(left));
             linger(pump, left, self.extensions.gone()).await;

@@ -10,6 +10,7 @@ use super::Extensions;
 use super::registry::Refusal;
 use crate::session::answer::{Answer, accepted, answer, not_found, problem};
 use crate::session::body::{collect, refuse};
+use crate::telemetry;
 
 const PREFIX: &str = "/2020-01-01/extension/";
 const NAME: &str = "lambda-extension-name";
@@ -26,9 +27,9 @@ struct Registration {
     events: Vec<String>,
 }
 
-/// Whether a path belongs to this API.
+/// Whether a path belongs to this API, or to those that extensions have besides.
 pub(crate) fn is_path(path: &str) -> bool {
-    path.starts_with(PREFIX)
+    path.starts_with(PREFIX) || telemetry::is_path(path)
 }
 
 pub(super) async fn route(extensions: &Extensions, request: Request<Incoming>) -> Answer {
@@ -102,7 +103,7 @@ async fn report(extensions: &Extensions, request: Request<Incoming>, during_init
 }
 
 /// The identifier that a caller gives.
-pub(super) fn caller(headers: &HeaderMap) -> Result<&str, Refusal> {
+pub(crate) fn caller(headers: &HeaderMap) -> Result<&str, Refusal> {
     let Some(value) = headers.get(IDENTIFIER) else {
         return Err(Refusal::new("Extension.MissingExtensionIdentifier", "Missing Lambda-Extension-Identifier header"));
     };
@@ -116,7 +117,7 @@ fn missing(header: &str) -> Refusal {
     Refusal::new(error_type, format!("Missing {header} header"))
 }
 
-pub(super) fn refused(refusal: Refusal) -> Answer {
+pub(crate) fn refused(refusal: Refusal) -> Answer {
     let status = match refusal.error_type {
         "Extension.InvalidRequestFormat" => StatusCode::BAD_REQUEST,
         "Extension.ServiceError" => StatusCode::INTERNAL_SERVER_ERROR,

@@ -20,6 +20,8 @@ pub(crate) struct Registry {
     closed: bool,
     /// The environment ends: it is no failure any more if an extension does.
     ending: bool,
+    /// It was said how the runtime came through init.
+    pub(super) runtime_initialised: bool,
     /// How the runtime ended, if extensions outlive it.
     pub(super) runtime_exit: Option<Exit>,
     failure: Option<Failure>,
@@ -85,7 +87,7 @@ pub(crate) struct Failure {
 
 /// Why a call was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     pub(super) error_type: &'static str,
     pub(super) message: String,
 }
@@ -151,7 +153,7 @@ impl Event {
 }
 
 impl Refusal {
-    pub(super) fn new(error_type: &'static str, message: impl Into<String>) -> Refusal {
+    pub(crate) fn new(error_type: &'static str, message: impl Into<String>) -> Refusal {
         Refusal { error_type, message: message.into() }
     }
 }
@@ -240,6 +242,11 @@ impl Registry {
         let error_type = if during_init { "Extension.InitError" } else { "Extension.ExitError" };
         self.fail(Failure { error_type, message });
         Ok(())
+    }
+
+    /// The name under which an identifier is registered.
+    pub(super) fn name(&mut self, id: &str) -> Result<String, Refusal> {
+        self.find(id).map(|extension| extension.name.clone())
     }
 
     /// The process of an external extension has ended.

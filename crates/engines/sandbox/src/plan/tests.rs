@@ -17,6 +17,7 @@ fn spec(runtime: &str) -> EnvironmentSpec {
         init_timeout: Duration::from_secs(10),
         credentials: None,
         account_id: None,
+        telemetry: crate::Telemetry::default(),
     }
 }
 

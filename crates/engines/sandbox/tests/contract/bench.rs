@@ -86,6 +86,7 @@ impl Bench {
             init_timeout: Duration::from_secs(30),
             credentials: None,
             account_id: None,
+            telemetry: sandbox::Telemetry::default(),
         }
     }
 

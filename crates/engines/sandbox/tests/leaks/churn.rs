@@ -174,6 +174,7 @@ impl Churn {
             init_timeout: Duration::from_secs(60),
             credentials: None,
             account_id: None,
+            telemetry: sandbox::Telemetry::default(),
         };
         (spec, id)
     }

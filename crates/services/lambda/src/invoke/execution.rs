@@ -16,7 +16,7 @@ use super::snapshot::Origin;
 use super::specification::Specification;
 use super::{Inner, Invoked, Measures, Refused, Request, notes};
 use crate::environment::{Environment, Event};
-use crate::output::{LogStream, Platform, Report, Status};
+use crate::output::{LogStream, Platform, Report, RuntimeDone, Status};
 use crate::pool::{Instance, Key};
 use crate::registry::Version;
 use crate::snapshot::Snapshot;
@@ -228,6 +228,7 @@ impl<'a> Execution<'a> {
         let started = now();
         let first = match self.inner.environments.start(made.spec.clone(), log.clone()).await {
             Ok(environment) => {
+                made.say_init_report("init", environment.init_duration(), None);
                 self.say_start(&log);
                 let init = Some(Init::of(&*environment));
                 return Ok(Prepared::Ready(self.ready(made, environment, init, Duration::ZERO)));
@@ -235,24 +236,24 @@ impl<'a> Execution<'a> {
             Err(error) if error.is_service_fault() => return Err(service_fault(&error)),
             Err(error) => error,
         };
-        log.platform(
-            None,
-            &Platform::InitReport { phase: "init", duration: started.elapsed(), error_type: first.error_type() },
-        );
+        made.say_init_report("init", started.elapsed(), Some(first.error_type()));
         self.say_start(&log);
         self.repeat_init(made).await
     }
 
     async fn repeat_init(&self, mut made: Specification) -> Result<Prepared, wire::Error> {
         made.spec.init_timeout = self.timeout();
+        made.log.begin_repeated_init();
         let started = now();
         match self.inner.environments.start(made.spec.clone(), made.log.clone()).await {
-            Ok(environment) => Ok(Prepared::Ready(self.ready(made, environment, None, started.elapsed()))),
+            Ok(environment) => {
+                made.say_init_report("invoke", environment.init_duration(), None);
+                Ok(Prepared::Ready(self.ready(made, environment, None, started.elapsed())))
+            }
             Err(error) if error.is_service_fault() => Err(service_fault(&error)),
             Err(error) => {
                 let spent = started.elapsed();
-                let report = Platform::InitReport { phase: "invoke", duration: spent, error_type: error.error_type() };
-                made.log.platform(None, &report);
+                made.say_init_report("invoke", spent, Some(error.error_type()));
                 Ok(Prepared::InitFailed { error, spent, specification: Box::new(made) })
             }
         }
@@ -291,6 +292,7 @@ impl<'a> Execution<'a> {
         instance.used_mb = outcome.max_memory_mb;
         let (mut reusable, extensions_work) = (outcome.reusable, outcome.extensions_work);
         let mut end = self.end_of(outcome, init, spent, &instance.log);
+        self.say_runtime_done(&instance.log, &end);
         if extensions_work {
             // The caller need not wait for what extensions still do.
             let early = self.invoked(&end, instance.log.copy_tail());
@@ -403,7 +405,21 @@ impl<'a> Execution<'a> {
 
     fn say_start(&self, log: &LogStream) {
         let request_id = &self.request.request_id;
-        log.platform(Some(request_id), &Platform::Start { request_id, version: &self.version().version });
+        let (version, trace) = (&self.version().version, &self.trace.to_string());
+        log.platform(Some(request_id), &Platform::Start { request_id, version, trace });
+    }
+
+    fn say_runtime_done(&self, log: &LogStream, end: &End) {
+        let request_id = &self.request.request_id;
+        let done = RuntimeDone {
+            request_id,
+            duration: end.duration,
+            produced_bytes: if end.error.is_none() { end.payload.len() } else { 0 },
+            status: end.error.as_ref().map_or(Status::Success, |(_, status)| *status),
+            error_type: end.error.as_ref().map(|(error_type, _)| error_type.as_str()),
+            trace: &self.trace.to_string(),
+        };
+        log.platform(Some(request_id), &Platform::RuntimeDone(done));
     }
 
     fn say_end(&self, log: &LogStream, end: &End) {

@@ -86,9 +86,11 @@ impl Inner {
             }),
             Err(error) => {
                 if !error.is_service_fault() {
-                    let error_type = error.error_type();
-                    let report = Platform::InitReport { phase: "init", duration: started.elapsed(), error_type };
-                    made.log.platform(None, &report);
+                    let error_type = Some(error.error_type());
+                    made.log.platform(
+                        None,
+                        &Platform::InitReport { phase: "init", duration: started.elapsed(), error_type },
+                    );
                 }
                 Err(Fault::Start(error))
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base::{Arn, Timestamp};
 use fabric::{Credentials as Keys, Fabric};
-use sandbox::{EnvironmentSpec, RoleCredentials};
+use sandbox::{EnvironmentSpec, RoleCredentials, Telemetry};
 use sha2::{Digest, Sha256};
 
 use super::Inner;
@@ -51,6 +51,9 @@ impl Specification {
             variables.extend(in_variables(keys));
         }
         variables.extend(version.environment.clone().unwrap_or_default());
+        let may_have_extensions = !folders.layers.is_empty() || folders.image.is_some();
+        let telemetry = if may_have_extensions { Telemetry::new() } else { Telemetry::default() };
+        let log = inner.logs.open(stream, telemetry.clone());
         let spec = EnvironmentSpec {
             id,
             runtime: version.runtime.clone().unwrap_or_default(),
@@ -64,8 +67,9 @@ impl Specification {
             init_timeout: super::execution::INIT_MAX,
             credentials: served,
             account_id: Some(version.scope.account.to_string()),
+            telemetry,
         };
-        Specification { spec, log: inner.logs.open(stream), credentials, code: folders.held }
+        Specification { spec, log, credentials, code: folders.held }
     }
 
     /// Writes the line that stands before all that is written during init.
@@ -81,6 +85,11 @@ impl Specification {
         let runtime = version.runtime.as_deref().unwrap_or_default();
         let (function, runtime_arn) = (&version.function_name, &runtime_arn(version, runtime));
         self.log.platform(None, &Platform::RestoreStart { function, version: &version.version, runtime, runtime_arn });
+    }
+
+    /// Says how its init phase ended.
+    pub(super) fn say_init_report(&self, phase: &'static str, duration: Duration, error_type: Option<&str>) {
+        self.log.platform(None, &Platform::InitReport { phase, duration, error_type });
     }
 
     /// The environment that was made with it at `started`.

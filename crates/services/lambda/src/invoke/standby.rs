@@ -9,7 +9,6 @@ use fabric::{Event, EventKind};
 use super::execution::now;
 use super::specification::Specification;
 use super::{Ended, Inner};
-use crate::output::Platform;
 use crate::pool::{Demand, Instance, Key, Place};
 use crate::registry::{Resolved, Version};
 
@@ -80,14 +79,17 @@ impl Start {
         made.say_init_start(version);
         let (began, clock) = (inner.fabric.now(), now());
         match inner.environments.start(made.spec.clone(), made.log.clone()).await {
-            Ok(environment) => Some(made.into_instance(environment, version.clone(), began)),
+            Ok(environment) => {
+                made.say_init_report("init", environment.init_duration(), None);
+                Some(made.into_instance(environment, version.clone(), began))
+            }
             Err(error) if error.is_service_fault() => {
                 tracing::debug!(function = version.function_name, %error, "a spare environment could not be started");
                 None
             }
             Err(error) => {
                 let (error_type, duration) = (error.error_type(), clock.elapsed());
-                made.log.platform(None, &Platform::InitReport { phase: "init", duration, error_type });
+                made.say_init_report("init", duration, Some(error_type));
                 self.tell_journal(began, duration, error_type);
                 None
             }

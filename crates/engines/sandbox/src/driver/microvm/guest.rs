@@ -106,6 +106,7 @@ async fn start(begin: &Begin) -> io::Result<(Namespaces, Spawned)> {
         ephemeral_storage_mb: begin.ephemeral_storage_mb,
         init_timeout: Duration::MAX,
         account_id: None,
+        telemetry: crate::Telemetry::default(),
         credentials: None,
     };
     let command = Command {

@@ -135,7 +135,7 @@ fn crew(names: Vec<String>, lane: Lane) -> io::Result<Crew> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
     tokio::spawn(relay::packets(watched(theirs, Interest::READABLE | Interest::WRITABLE)?, lane, None));
-    Ok(Crew::new(names, watched(ours, Interest::READABLE)?))
+    Ok(Crew::of_machine(names, watched(ours, Interest::READABLE)?))
 }
 
 /// A pipe that stands for what external extensions write.

@@ -11,12 +11,12 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::{Assigned, give_up_all};
 use crate::driver::crew::{
-    EXTENSION_ENDED, KILL_EXTENSION, KILL_RUNTIME, LAUNCH_FAILED, PACKET_BYTES_MAX, RUNTIME_ENDED, START_RUNTIME,
-    TERMINATE_RUNTIME,
+    CONNECT, CONNECT_FAILED, CONNECTING, EXTENSION_ENDED, KILL_EXTENSION, KILL_RUNTIME, LAUNCH_FAILED,
+    PACKET_BYTES_MAX, RUNTIME_ENDED, START_RUNTIME, TERMINATE_RUNTIME,
 };
 use crate::exit::Exit;
 use crate::launcher::confine::{self, Program};
-use crate::launcher::sys;
+use crate::launcher::{message, sys};
 
 /// The processes that are looked after.
 struct Crew<'a> {
@@ -137,6 +137,7 @@ impl Crew<'_> {
                 [START_RUNTIME] => drop(rustix::io::write(&self.start, b"s")),
                 [TERMINATE_RUNTIME] => terminate(self.runtime),
                 [KILL_RUNTIME] => kill(self.runtime),
+                [CONNECT, high, low] => self.connect(u16::from_be_bytes([high, low])),
                 [KILL_EXTENSION, number] => kill(self.extensions.get(usize::from(number)).copied().flatten()),
                 _ => {}
             },
@@ -144,8 +145,29 @@ impl Crew<'_> {
         }
     }
 
+    /// Hands the server a socket that connects to a port in here.
+    fn connect(&self, port: u16) {
+        let sent =
+            connecting(port).and_then(|socket| message::send_bytes(self.report, &[CONNECTING], &[socket.as_fd()]));
+        if let Err(error) = sent {
+            let error = error.raw_os_error().unwrap_or(libc::EIO);
+            self.tell(&[CONNECT_FAILED], &error.to_ne_bytes());
+        }
+    }
+
     fn tell(&self, head: &[u8], rest: &[u8]) {
         let _ = rustix::net::send(self.report, &[head, rest].concat(), SendFlags::NOSIGNAL);
+    }
+}
+
+/// A socket that has begun to connect; it cannot be waited for in here.
+fn connecting(port: u16) -> io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+    match connect(&socket, &std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, port)) {
+        Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(socket),
+        Err(error) => Err(error.into()),
     }
 }
 
