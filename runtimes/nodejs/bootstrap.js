@@ -7,6 +7,7 @@
 const net = require('net');
 
 const { load, Fault, STREAMING } = require('./loader.js');
+const sdk = require('./sdk.js');
 const { setRequestId, patchConsole, describe, logError } = require('./logs.js');
 
 const READY = 0x49, INIT_ERROR = 0x46, INVOKE = 0x56, RESPONSE = 0x52, ERROR = 0x45;
@@ -259,6 +260,7 @@ function main(descriptor, becomeTemplate = null) {
     if (current && !current.answered) current.loopIsEmpty();
   });
   channel.socket.unref();
+  sdk.offer();
   // Not at once: a promise that was rejected meanwhile and that nobody caught fails the init.
   load(env.LAMBDA_TASK_ROOT, env._HANDLER)
     .then((loaded) => setImmediate(start, checked(loaded), becomeTemplate))
@@ -267,7 +269,13 @@ function main(descriptor, becomeTemplate = null) {
 
 // Most functions never ask for it.
 function offerStreaming() {
-  Object.defineProperty(globalThis, 'awslambda', { configurable: true, get: () => require('./streaming.js').awslambda });
+  const become = (value) => Object.defineProperty(globalThis, 'awslambda', { value, configurable: true, enumerable: true, writable: true });
+  Object.defineProperty(globalThis, 'awslambda', {
+    configurable: true,
+    get: () => require('./streaming.js').awslambda,
+    // The AWS SDK sets what it finds there.
+    set: become,
+  });
 }
 
 function checked(loaded) {
@@ -286,4 +294,4 @@ function start(loaded, becomeTemplate) {
 }
 
 if (process.env._KOBEL_CHANNEL) main(Number(process.env._KOBEL_CHANNEL));
-module.exports = { main };
+module.exports = { main, offerStreaming };

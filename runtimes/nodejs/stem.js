@@ -5,13 +5,20 @@
 
 const path = require('path');
 
-const { main } = require('./bootstrap.js');
+const { main, offerStreaming } = require('./bootstrap.js');
 const { beTold, renewRandomness, makeProcessOwn } = require('./fork.js');
+const sdk = require('./sdk.js');
 
 const library = { exports: {} };
 process.dlopen(library, path.join(__dirname, '..', 'stem', 'stem.so'));
 const addon = library.exports;
 
+if (process.argv[2] === 'sdk') {
+  process.argv.splice(2);
+  // The SDK looks for it when it is loaded.
+  offerStreaming();
+  sdk.load();
+}
 const descriptor = addon.serve(Number(process.env._KOBEL_STEM));
 const { header, variables } = beTold(addon, descriptor);
 for (const name of Object.keys(process.env)) delete process.env[name];

@@ -23,6 +23,7 @@ const SCRIPTS: &[(&str, &str)] = bundled![
     "nodejs/fork.js",
     "nodejs/loader.js",
     "nodejs/logs.js",
+    "nodejs/sdk.js",
     "nodejs/snapshot.js",
     "nodejs/stem.js",
     "nodejs/streaming.js",

@@ -150,8 +150,9 @@ forked! {
     nothing_random_is_shared,
     exits_are_reported,
     a_function_that_sets_up_its_interpreter_boots_it;
-    sdk: functions_find_the_sdk_loaded_and_like_any_other,
-    functions_with_another_sdk_or_none_do_without;
+    sdk: python_functions_find_the_sdk_loaded_and_like_any_other,
+    python_functions_with_another_sdk_or_none_do_without,
+    nodejs_functions_find_the_sdk_loaded_and_like_any_other;
 }
 
 /// What the namespaces driver alone does.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::bench::{Bench, event, response};
 
 /// How many environments are started at most until one is forked from a stem with the SDK.
-const STARTS_MAX: usize = 3_000;
+const STARTS_MAX: usize = 500;
 
 const IMPORTS: &str = "
 import sys
@@ -73,34 +73,90 @@ impl Bench {
         panic!("no such environment was forked; {}", self.lines.text());
     }
 
+    /// Nothing but what is random may differ.
+    fn compare(&self, mut plain: Value, forked: [Value; 2]) {
+        let mut seen = HashSet::new();
+        let mut draw = |value: &mut Value| {
+            for number in value["random"].take().as_array().unwrap() {
+                assert!(seen.insert(number.to_string()), "{number} was drawn twice");
+            }
+        };
+        draw(&mut plain);
+        assert_eq!(plain["ahead"], false);
+        for mut forked in forked {
+            draw(&mut forked);
+            forked["ahead"] = false.into();
+            for (name, value) in plain.as_object().unwrap() {
+                assert_eq!(&forked[name], value, "{name}");
+            }
+        }
+    }
+
     async fn with_sdk_loaded(&self, runtime: &str, code: &Path) -> Value {
         self.answer_of_forked(|| function(self, runtime, code), |value| value["ahead"] == true).await
     }
 }
 
-pub async fn functions_find_the_sdk_loaded_and_like_any_other(isolation: Isolation) {
+pub async fn python_functions_find_the_sdk_loaded_and_like_any_other(isolation: Isolation) {
     let bench = Bench::new(isolation).await;
     let (runtime, code) = (with_sdk(&bench), bench.code(&[("app.py", IMPORTS)]));
     let executed = bench.start(function(&bench, &runtime, &code)).await;
     assert_eq!(executed.start_mode(), StartMode::Exec);
-    let mut plain = response(executed.invoke(event("{}")).await, &bench.lines);
-    assert_eq!(plain["ahead"], false);
-    let mut seen = HashSet::new();
-    let numbers = |value: &mut Value| value["random"].take().as_array().unwrap().clone();
-    seen.extend(numbers(&mut plain).iter().map(Value::to_string));
-    for _ in 0..2 {
-        let mut forked = bench.with_sdk_loaded(&runtime, &code).await;
-        for number in numbers(&mut forked) {
-            assert!(seen.insert(number.to_string()), "{number} was drawn twice");
-        }
-        forked["ahead"] = false.into();
-        for (name, value) in plain.as_object().unwrap() {
-            assert_eq!(&forked[name], value, "{name}");
-        }
+    let plain = response(executed.invoke(event("{}")).await, &bench.lines);
+    let forked = [bench.with_sdk_loaded(&runtime, &code).await, bench.with_sdk_loaded(&runtime, &code).await];
+    bench.compare(plain, forked);
+}
+
+const REQUIRES: &str = "
+const ahead = Object.keys(require.cache).some((file) => file.includes('/@aws-sdk/client-s3/'));
+const { S3Client, ListBucketsCommand } = require('@aws-sdk/client-s3');
+const { DynamoDBClient } = require('@aws-sdk/client-dynamodb');
+const crypto = require('crypto');
+
+async function describe(client) {
+  const { accessKeyId } = await client.config.credentials();
+  return [await client.config.region(), accessKeyId, client.config.apiVersion, String(await client.config.maxAttempts())];
+}
+
+exports.handler = async () => {
+  let sent;
+  const s3 = new S3Client({ requestHandler: { handle: async (request) => { sent = request; throw new Error('stop'); } } });
+  await s3.send(new ListBucketsCommand({})).catch(() => {});
+  return {
+    ahead, clients: [await describe(s3), await describe(new DynamoDBClient({}))],
+    request: [sent.hostname, sent.path, /Credential=AKID/.test(sent.headers.authorization), sent.headers['user-agent']],
+    streaming: typeof awslambda.streamifyResponse,
+    variables: { ...process.env, AWS_LAMBDA_LOG_STREAM_NAME: '' }, argv: process.argv, execArgv: process.execArgv,
+    found: require.resolve('@aws-sdk/client-s3'), resources: process.getActiveResourcesInfo().filter((name) => !name.includes('Wrap')),
+    random: [Math.random(), crypto.randomUUID(), sent.headers['amz-sdk-invocation-id']],
+  };
+};
+";
+
+pub async fn nodejs_functions_find_the_sdk_loaded_and_like_any_other(isolation: Isolation) {
+    const RUNTIME: &str = "nodejs20.x";
+    let bench = Bench::new(isolation).await;
+    let code = bench.code(&[("app.js", REQUIRES)]);
+    let executed = bench.start(function(&bench, RUNTIME, &code)).await;
+    assert_eq!(executed.start_mode(), StartMode::Exec);
+    let plain = response(executed.invoke(event("{}")).await, &bench.lines);
+    let forked = [bench.with_sdk_loaded(RUNTIME, &code).await, bench.with_sdk_loaded(RUNTIME, &code).await];
+    bench.compare(plain, forked);
+    let tell = "
+const ahead = Object.keys(require.cache).some((file) => file.includes('@aws-sdk'));
+REQUIRE
+exports.handler = async () => ({ ahead });
+";
+    let none = bench.code(&[("app.js", &tell.replace("REQUIRE", ""))]);
+    let requiring = tell.replace("REQUIRE", "require('@aws-sdk/client-s3');");
+    let own = bench.code(&[("app.js", &requiring), ("node_modules/@aws-sdk/client-s3/index.js", "")]);
+    for code in [none, own] {
+        let value = bench.answer_of_forked(|| function(&bench, RUNTIME, &code), |_| true).await;
+        assert_eq!(value["ahead"], false);
     }
 }
 
-pub async fn functions_with_another_sdk_or_none_do_without(isolation: Isolation) {
+pub async fn python_functions_with_another_sdk_or_none_do_without(isolation: Isolation) {
     let bench = Bench::new(isolation).await;
     let runtime = with_sdk(&bench);
     let loaded = bench.code(&[("app.py", IMPORTS)]);
