@@ -122,6 +122,11 @@ impl Language {
         ["python", "nodejs", "ruby"].iter().any(|family| self.runtime.starts_with(family))
     }
 
+    /// Whether later starts of a package are made otherwise than its first: from a stem, or with an archive of its classes.
+    pub fn settles(&self) -> bool {
+        self.has_stem() || self.runtime.starts_with("java")
+    }
+
     /// Fails with a sentence where the host lacks what the language needs.
     pub fn check(&self) -> Result<(), String> {
         if machine::has(self.needs) { Ok(()) } else { Err(format!("there is no `{}`", self.needs)) }

@@ -11,8 +11,8 @@ use crate::language::{self, Language};
 use crate::request::Request;
 use crate::server::Server;
 
-/// How many functions run before the samples, so that a stem is there if the runtime has one.
-const STEM_AFTER_MAX: usize = 50;
+/// How many functions run before the samples, so that a stem or an archive of classes is there if the runtime has one.
+const STEM_AFTER_MAX: usize = 200;
 /// Start modes that do without the function's own init.
 const RESTORING: [&str; 2] = ["template", "checkpoint"];
 /// What a version that is published with SnapStart may take, by language.
@@ -92,7 +92,7 @@ fn sample(bench: &Bench, language: &Language, published: Published) -> Result<Sa
     };
     for number in 0..STEM_AFTER_MAX {
         let (_, mode) = first(&mut client, &format!("before-{number}"))?;
-        if mode != "exec" || !language.has_stem() {
+        if mode != "exec" || !language.settles() {
             break;
         }
     }

@@ -73,7 +73,7 @@ impl ClassCaches {
         }
     }
 
-    /// Why a Java function's JVM is executed, and with what, for people to read; `None` for others.
+    /// Why a Java function's JVM has no archive, for people to read; `None` for others.
     pub(crate) fn explain(&self, spec: &EnvironmentSpec, resolved: &Resolved) -> Option<&'static str> {
         if resolved.family != Family::Java {
             return None;
@@ -84,9 +84,8 @@ impl ClassCaches {
             );
         };
         Some(match self.lock().get(&subject).map(|entry| &entry.state) {
-            Some(State::Ready(_)) => "a JVM's threads cannot be forked; its classes are mapped from an archive",
             Some(State::Failed) => "a JVM's threads cannot be forked, and no archive of its classes could be made",
-            Some(State::Making) | None => {
+            Some(State::Making | State::Ready(_)) | None => {
                 "a JVM's threads cannot be forked; an archive of its classes is made meanwhile"
             }
         })
@@ -139,11 +138,15 @@ impl ClassCaches {
     }
 }
 
+/// Whether functions of an interpreter get archives of their classes. A root of its own has no place for them.
+pub(crate) fn has_archives(runtime: &Runtime) -> bool {
+    runtime.family == Family::Java && runtime.root.is_none() && kind(runtime).is_some()
+}
+
 /// What the archive of a start is of; `None` where there can be none.
 fn subject(spec: &EnvironmentSpec, resolved: &Resolved) -> Option<(Subject, ArchiveKind)> {
-    let runtime = resolved.runtime.as_ref().filter(|runtime| runtime.family == Family::Java)?;
-    // A root of its own has no place for it.
-    let kind = kind(runtime).filter(|_| runtime.root.is_none() && java::may_archive(spec))?;
+    let runtime = resolved.runtime.as_ref().filter(|runtime| has_archives(runtime))?;
+    let kind = kind(runtime).filter(|_| java::may_archive(spec))?;
     let subject = Subject { java: runtime.path.clone(), code: spec.code.clone(), layers: spec.layers.clone() };
     Some((subject, kind))
 }

@@ -21,6 +21,7 @@ mod bootstraps;
 mod capabilities;
 #[cfg(target_os = "linux")]
 mod cgroup;
+mod checkpoint;
 #[cfg(target_os = "linux")]
 mod class_cache;
 mod config;

@@ -12,6 +12,7 @@ use crate::bootstraps::Bootstraps;
 #[cfg(target_os = "linux")]
 use crate::capabilities::Feature;
 use crate::capabilities::{self, Capabilities};
+use crate::checkpoint;
 #[cfg(target_os = "linux")]
 use crate::class_cache::ClassCaches;
 use crate::config::{Config, Connections};
@@ -116,6 +117,7 @@ impl Sandbox {
             Driver::Process => capabilities::of_processes(self.inner.reason.clone()),
         };
         capabilities.features.push(host::file_feature());
+        capabilities.features.push(checkpoint::feature());
         capabilities
     }
 
@@ -275,6 +277,7 @@ impl Sandbox {
                 let layout = Layout { class_cache: caches.get(spec, resolved), ..Layout::of_lambda() };
                 let command = plan::command(spec, resolved, &layout, self.inner.config.endpoint_port);
                 let bearing = match stem::of(spec, resolved, &layout) {
+                    Err(_) if layout.class_cache.is_some() => Bearing::Archived,
                     Err(reason) => Bearing::Program(caches.explain(spec, resolved).unwrap_or(reason)),
                     Ok(plain) => {
                         let with_sdk = self.inner.sdks.stem(spec, resolved.runtime.as_ref(), &plain).await;

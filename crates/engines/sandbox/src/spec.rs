@@ -21,7 +21,8 @@ pub struct EnvironmentSpec {
     pub image: Option<Arc<Image>>,
     /// The handler as configured.
     pub handler: String,
-    /// The unpacked code, seen as `/var/task`. Files must be readable by everyone, as on AWS.
+    /// The unpacked code, seen as `/var/task`. Files must be readable by everyone, as on AWS. The path stands for its
+    /// content: a folder of this path that is made again has the same files, with the same times.
     pub code: PathBuf,
     /// Unpacked layers, lowest first, seen merged as `/opt`.
     pub layers: Vec<PathBuf>,
@@ -133,6 +134,8 @@ pub struct Subscribed {
 pub enum StartMode {
     /// Its program was executed.
     Exec,
+    /// Its JVM was executed, and maps an archive of the function's classes.
+    Archive,
     /// It was forked from a booted interpreter without user code.
     Stem,
     /// It was forked from the function's own runtime after its init.
@@ -143,6 +146,7 @@ impl std::fmt::Display for StartMode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
             StartMode::Exec => "exec",
+            StartMode::Archive => "archive",
             StartMode::Stem => "stem",
             StartMode::Template => "template",
         })

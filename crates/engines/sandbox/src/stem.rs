@@ -5,6 +5,7 @@
 
 pub(crate) mod sdk;
 
+use crate::class_cache;
 use crate::launcher::message::Stem;
 use crate::plan::{self, Layout};
 use crate::runtimes::{Family, Resolved, Runtime};
@@ -68,6 +69,12 @@ fn is_forkable(runtime: &Runtime, memory_mb: u32) -> Result<(), &'static str> {
 
 /// How functions of this interpreter start, for people to read.
 pub(crate) fn explain(runtime: &Runtime) -> (StartMode, &'static str) {
+    if class_cache::has_archives(runtime) {
+        return (
+            StartMode::Archive,
+            "from a function's second start on, unless its own settings of the JVM speak against it",
+        );
+    }
     match (is_forkable(runtime, 0), is_forkable(runtime, u32::MAX)) {
         (Err(reason), _) => (StartMode::Exec, reason),
         (Ok(()), Err(_)) => {

@@ -72,6 +72,8 @@ pub(crate) struct Starting {
 pub(crate) enum Bearing {
     /// Its program is executed, and why.
     Program(&'static str),
+    /// Its program is executed, a JVM that maps an archive of its classes.
+    Archived,
     /// The first of these stems that has booted; its program is executed until one has.
     Stem(Vec<Stem>),
     /// The stem alone; it becomes a template.
@@ -105,7 +107,7 @@ fn start_with(
     let programs =
         names.iter().take(extensions::EXTENSIONS_MAX).map(|name| format!("{}/{name}", extensions::FOLDER)).collect();
     let extensions = message::Extensions { programs, variables: extensions::variables(&command.variables) };
-    let told = !matches!(bearing, Bearing::Program(_));
+    let told = !matches!(bearing, Bearing::Program(_) | Bearing::Archived);
     let variables = if told { command.variables.clone() } else { BTreeMap::new() };
     if conversation == Conversation::Channel {
         command.variables.insert(CHANNEL_VARIABLE.to_owned(), crate::launcher::CHANNEL_FD.to_string());
@@ -180,6 +182,7 @@ impl Namespaces {
         let client = self.client()?;
         let (mut missing_stems, mut why_exec) = (Vec::new(), None);
         let mode = match bearing {
+            Bearing::Archived => StartMode::Archive,
             Bearing::Program(reason) => {
                 why_exec = Some(reason);
                 StartMode::Exec

@@ -58,6 +58,9 @@ pub(crate) struct ClassCache {
     pub archives_libraries: bool,
 }
 
+/// What silences a JVM's warnings of archives, and since which JDK it knows that.
+const QUIET: [(u32, &str); 2] = [(13, "-Xlog:cds*=off"), (25, "-Xlog:aot*=off")];
+
 /// Whether the function's own settings leave it to us whether classes come from an archive.
 pub(crate) fn may_archive(spec: &EnvironmentSpec) -> bool {
     !own_settings(spec, &ARCHIVE_SETTINGS) && !spec.variables.contains_key("AWS_LAMBDA_EXEC_WRAPPER")
@@ -72,6 +75,10 @@ pub(super) fn arguments(program: String, spec: &EnvironmentSpec, runtime: &Runti
             ArchiveKind::Cds => "-XX:SharedArchiveFile",
         };
         arguments.push(format!("{option}={CLASSES_DIR}/{ARCHIVE}"));
+        // The JVM starts without an archive that does not fit: that is nothing for the function's log.
+        arguments.extend(
+            QUIET.iter().filter(|(since, _)| runtime.version.major >= *since).map(|(_, off)| (*off).to_owned()),
+        );
     }
     arguments.extend(["-cp".to_owned(), class_path(layout), "kobel.runtime.Bootstrap".to_owned()]);
     arguments

@@ -3,21 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sandbox::{Environment, EnvironmentSpec, Isolation};
+use sandbox::{Environment, EnvironmentSpec, Isolation, StartMode};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, event, response};
 
 /// How many environments are started at most until one maps an archive.
 const STARTS_MAX: usize = 300;
-const USES_ARCHIVE: &str = "mapped from an archive";
 
 impl Bench {
     /// Starts environments until one maps an archive.
     async fn archived(&self, spec: impl Fn() -> EnvironmentSpec) -> Environment {
         for _ in 0..STARTS_MAX {
             let environment = self.start(spec()).await;
-            if environment.why_exec().is_some_and(|why| why.contains(USES_ARCHIVE)) {
+            if environment.start_mode() == StartMode::Archive {
                 return environment;
             }
             environment.stop().await;
@@ -139,6 +138,7 @@ pub async fn a_function_that_chooses_its_own_archive_gets_none(isolation: Isolat
         spec
     };
     let environment = bench.start(make()).await;
+    assert_eq!(environment.start_mode(), StartMode::Exec);
     assert!(environment.why_exec().unwrap().contains("settings, allow no archive"));
     assert_eq!(seen(&environment, &bench).await[0], 6);
 }

@@ -1,7 +1,9 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
+use base::Timestamp;
 use zip::ZipArchive;
 use zip::read::ZipFile;
 use zip::result::ZipError;
@@ -119,10 +121,22 @@ fn write_file<R: Read>(entry: &mut ZipFile<'_, R>, path: &Path, room: &mut Room)
         _ => {}
     }
     let mut file = File::create(path).map_err(failed)?;
+    let modified = modified(entry);
     let written = copy(&mut entry.take(room.bytes + 1), &mut file, path)?;
+    // A JVM knows jars again by it, when the package is unpacked once more.
+    file.set_modified(modified).map_err(failed)?;
     room.bytes = room.bytes.checked_sub(written).ok_or(ArchiveError::TooLarge)?;
     let executable = mode.is_some_and(|mode| mode & 0o111 != 0);
     set_mode(path, if executable { 0o555 } else { 0o444 }).map_err(failed)
+}
+
+/// When the entry was changed, as the archive tells without a time zone.
+fn modified<R: Read>(entry: &ZipFile<'_, R>) -> SystemTime {
+    let told = entry.last_modified().unwrap_or_default();
+    let (year, month, day) = (told.year(), told.month(), told.day());
+    let text = format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", told.hour(), told.minute(), told.second());
+    let seconds = Timestamp::parse_iso8601(&text).map_or(0.0, Timestamp::secs_f64);
+    SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds.max(0.0))
 }
 
 /// Copies, telling a damaged archive from a full disk.

@@ -35,6 +35,19 @@ fn unpack_all(entries: &[Entry<'_>]) -> (tempfile::TempDir, Result<u64, ArchiveE
 }
 
 #[test]
+fn files_have_the_times_of_the_archive() {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let time = zip::DateTime::from_date_and_time(2024, 2, 29, 23, 59, 58).unwrap();
+    zip.start_file("a.jar", SimpleFileOptions::default().last_modified_time(time)).unwrap();
+    zip.write_all(b"x").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("code");
+    unpack(zip.finish().unwrap(), &root).unwrap();
+    let modified = fs::metadata(root.join("a.jar")).unwrap().modified().unwrap();
+    assert_eq!(modified, SystemTime::UNIX_EPOCH + Duration::from_secs(1_709_251_198));
+}
+
+#[test]
 fn unpacks_files_folders_and_inner_links_for_all_to_read() {
     use std::os::unix::fs::PermissionsExt;
     let (folder, outcome) = unpack_all(&[
