@@ -58,6 +58,12 @@ const PYTHON_MODULES: [&str; 4] = [
 
 /// The Java bootstrap and the interfaces that handlers implement.
 const JAVA_SOURCES: &[(&str, &str)] = bundled![
+    "java/com/amazonaws/services/lambda/crac/CheckpointException.java",
+    "java/com/amazonaws/services/lambda/crac/Context.java",
+    "java/com/amazonaws/services/lambda/crac/Core.java",
+    "java/com/amazonaws/services/lambda/crac/GlobalContext.java",
+    "java/com/amazonaws/services/lambda/crac/Resource.java",
+    "java/com/amazonaws/services/lambda/crac/RestoreException.java",
     "java/com/amazonaws/services/lambda/runtime/Client.java",
     "java/com/amazonaws/services/lambda/runtime/ClientContext.java",
     "java/com/amazonaws/services/lambda/runtime/CognitoIdentity.java",
@@ -84,6 +90,7 @@ const JAVA_SOURCES: &[(&str, &str)] = bundled![
     "java/kobel/runtime/Log4jContext.java",
     "java/kobel/runtime/Properties.java",
     "java/kobel/runtime/Scalars.java",
+    "java/kobel/runtime/Snapshot.java",
     "java/kobel/runtime/Trainer.java",
 ];
 

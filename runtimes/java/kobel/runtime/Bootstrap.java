@@ -28,6 +28,7 @@ public final class Bootstrap {
     public static void main(String[] arguments) throws Exception {
         Channel channel = new Channel(Integer.parseInt(System.getenv("_KOBEL_CHANNEL")));
         offerLogger();
+        Snapshot.offerHooks();
         Handlers.Handler handler;
         try {
             handler = Handlers.load(System.getenv("_HANDLER"));
@@ -37,6 +38,9 @@ public final class Bootstrap {
             System.exit(1);
             return;
         }
+        if (Snapshot.isAsked() && !runHooks(channel)) {
+            return;
+        }
         flush();
         channel.send(Channel.READY, Collections.emptyMap(), new byte[0]);
         try {
@@ -44,6 +48,24 @@ public final class Bootstrap {
         } catch (EOFException error) {
             // The host is gone.
             Runtime.getRuntime().halt(0);
+        }
+    }
+
+    /** Whether all hooks have come through; else the runtime ends, with AWS's statuses. */
+    private static boolean runHooks(Channel channel) throws IOException {
+        String errorType = "Runtime.BeforeCheckpointError";
+        int status = 64;
+        try {
+            Snapshot.runHooksBefore();
+            errorType = "Runtime.AfterRestoreError";
+            status = 65;
+            Snapshot.runHooksAfter();
+            return true;
+        } catch (Exception error) {
+            Failure.trim(error);
+            report(channel, Channel.INIT_ERROR, null, error, errorType, true);
+            System.exit(status);
+            return false;
         }
     }
 
@@ -104,11 +126,16 @@ public final class Bootstrap {
     }
 
     private static void report(Channel channel, int kind, String requestId, Throwable error, boolean fatal) throws IOException {
+        report(channel, kind, requestId, error, Failure.platformType(error), fatal);
+    }
+
+    private static void report(
+            Channel channel, int kind, String requestId, Throwable error, String errorType, boolean fatal) throws IOException {
         LOGGER.logError(error);
         flush();
         Map<String, Object> header = new LinkedHashMap<>();
         header.put("requestId", requestId);
-        header.put("errorType", Failure.platformType(error));
+        header.put("errorType", errorType);
         header.put("fatal", fatal);
         channel.send(kind, header, JsonWriter.write(Failure.describe(error)).getBytes(StandardCharsets.UTF_8));
     }

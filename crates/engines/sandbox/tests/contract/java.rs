@@ -143,3 +143,44 @@ pub async fn reports_errors_as_lambda_does(isolation: Isolation) {
     let body: Value = serde_json::from_slice(&failed.payload("")).unwrap();
     assert_eq!(body, json!({"errorMessage": "broken", "errorType": "java.lang.IllegalStateException"}));
 }
+
+const HOOKED: &str = r#"
+package app;
+import com.amazonaws.services.lambda.crac.*;
+import java.util.*;
+
+public class Hooked implements Resource {
+    static final List<String> EVENTS = new ArrayList<>();
+    static final List<Resource> KEPT = new ArrayList<>();
+    final String name;
+    Hooked(String name) { this.name = name; KEPT.add(this); Core.getGlobalContext().register(this); }
+    public Hooked() { this("first"); new Hooked("second"); }
+    public void beforeCheckpoint(Context<? extends Resource> context) { EVENTS.add("before " + name); }
+    public void afterRestore(Context<? extends Resource> context) {
+        if (System.getenv("FAIL") != null) throw new IllegalStateException("winter");
+        EVENTS.add("after " + name);
+    }
+    public List<String> handle(Object event) {
+        EVENTS.add(System.getProperty("org.crac.Core.Compat"));
+        return EVENTS;
+    }
+}
+"#;
+
+pub async fn runs_the_hooks_of_snapshots(isolation: Isolation) {
+    let bench = Bench::new(isolation).await;
+    let sources = bench.code(&[("app/Hooked.java", HOOKED)]);
+    let classes = bench.code(&[("keep", "")]);
+    let mut javac = Command::new("javac");
+    javac.arg("-cp").arg(bench.sandbox.java_classpath().unwrap()).arg("-d").arg(&classes);
+    assert!(javac.arg(sources.join("app/Hooked.java")).status().unwrap().success());
+    let mut spec = bench.spec("java17", "app.Hooked::handle", classes);
+    spec.variables.insert("AWS_LAMBDA_INITIALIZATION_TYPE".to_owned(), "snap-start".to_owned());
+    let environment = bench.start(spec.clone()).await;
+    let order = ["before second", "before first", "after first", "after second", "com.amazonaws.services.lambda.crac"];
+    assert_eq!(response(environment.invoke(event("1")).await, &bench.lines), json!(order));
+    spec.variables.insert("FAIL".to_owned(), "1".to_owned());
+    spec.id = "failing".to_owned();
+    let error = bench.try_start(spec).await.err().unwrap();
+    assert_eq!(error.error_type(), "Runtime.AfterRestoreError");
+}

@@ -61,6 +61,7 @@ contract! {
         ends_on_an_unhandled_rejection;
     java:
         runs_every_style_of_handler,
+        runs_the_hooks_of_snapshots,
         reports_errors_as_lambda_does;
     ruby:
         runs_every_style_of_handler,
