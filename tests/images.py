@@ -139,19 +139,25 @@ def echo_image(version="1", **config):
 
 
 def python_image(*extensions):
-    """An image with the host's Python and nothing else: the interpreter, its modules, and the libraries that they and
-    `extensions` need."""
+    """An image with the host's Python and its modules. `extensions` are further modules whose libraries it is to have."""
     program = os.path.realpath("/usr/bin/python3")
-    version = os.path.basename(program)
-    modules = f"/usr/lib/{version}"
+    modules = f"/usr/lib/{os.path.basename(program)}"
     extensions += tuple(os.path.join(modules, "lib-dynload", name) for name in os.listdir(f"{modules}/lib-dynload"))
+    image = program_image("/usr/bin/python3", *extensions)
+    unneeded = re.compile(r"/(test|tests|__pycache__|idlelib|lib2to3|tkinter|turtledemo|ensurepip|config-[^/]*)(/|$)")
+    image.layers.append(folder_layer(modules, modules[1:], lambda name: unneeded.search("/" + name)))
+    return image
+
+
+def program_image(path, *extensions):
+    """An image with a program of the host and the libraries that it and `extensions` need."""
+    program = os.path.realpath(path)
     linked = subprocess.run(["ldd", program, *extensions], capture_output=True, text=True, check=True).stdout
     libraries = {found for line in linked.splitlines() for found in re.findall(r"(/\S+) \(0x", line)}
-    files = {path.removeprefix("/"): _read(path) for path in sorted(libraries)}
-    files |= {f"usr/bin/{version}": _read(program), "usr/bin/python3": Link(version)}
-    unneeded = re.compile(r"/(test|tests|__pycache__|idlelib|lib2to3|tkinter|turtledemo|ensurepip|config-[^/]*)(/|$)")
-    tree = folder_layer(modules, modules.removeprefix("/"), lambda name: unneeded.search("/" + name))
-    return Image([layer(files), tree], {"Env": ["PATH=/usr/bin"]})
+    files = {library[1:]: _read(library) for library in sorted(libraries)} | {program[1:]: _read(program)}
+    if program != path:
+        files[path[1:]] = Link(program)
+    return Image([layer(files)], {"Env": ["PATH=/usr/bin"]})
 
 
 def _read(path):
@@ -166,6 +172,9 @@ class Registry:
         self.blobs = {}
         self.tags = {}
         self.password = None
+        self.stalls = threading.Event()
+        """Set, a layer's second half never comes."""
+        self.stalled, self.stalls_end = threading.Event(), threading.Event()
         self.asked = []
         """The paths that were asked for."""
 
@@ -199,6 +208,7 @@ class Registry:
         try:
             yield self
         finally:
+            self.stalls_end.set()
             server.shutdown()
             server.server_close()
 
@@ -229,10 +239,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return self.registry.tags.get((name, reference))
 
     def _send(self, status, content, headers=None):
+        is_layer = content[:2] == b"\x1f\x8b"
         self.send_response(status)
         for header, value in {"Content-Length": str(len(content)), **(headers or {})}.items():
             self.send_header(header, value)
         self.end_headers()
+        if is_layer and self.registry.stalls.is_set():
+            self.wfile.write(content[: len(content) // 2])
+            self.registry.stalled.set()
+            return self.registry.stalls_end.wait()
         self.wfile.write(content)
 
     def log_message(self, *_):

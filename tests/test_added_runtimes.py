@@ -1,5 +1,6 @@
 """`kobel runtime`: interpreters of folders and images, for the functions of a data folder."""
 
+import glob
 import os
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from functions import Functions, zipped
-from images import Image, Registry, layer, python_image
+from images import Image, Registry, folder_layer, layer, program_image, python_image
 from kobel import COMMAND_TIMEOUT_S, Server, binary, client_environment
 
 PYTHON = Path(os.path.realpath("/usr/bin/python3"))
@@ -121,6 +122,44 @@ def test_an_archive_and_a_registry_bring_runtimes(tmp_path, image):
         assert f"added  {reference}" in kobel("list", data=tmp_path / "data")
     roots = tmp_path / "data/runtimes/images/roots"
     assert len(list(roots.iterdir())) == 1, "the second takes the place of the first"
+
+
+def ruby_image():
+    folders = [folder for folder in ("/usr/lib/ruby", *glob.glob("/usr/lib/*/ruby")) if os.path.isdir(folder)]
+    extensions = [str(path) for folder in folders for path in Path(folder).rglob("*.so")]
+    image = program_image("/usr/bin/ruby", *extensions)
+    image.layers += [folder_layer(folder, folder[1:]) for folder in folders]
+    return image
+
+
+def node_image():
+    image = program_image("/usr/bin/node")
+    # Where Debian has what other builds have inside.
+    modules = [f"/usr/share/nodejs/{name}" for name in ("acorn", "acorn-walk", "cjs-module-lexer", "undici")]
+    image.layers += [folder_layer(folder, folder[1:]) for folder in modules if os.path.isdir(folder)]
+    return image
+
+
+@pytest.mark.parametrize(
+    ("image_of", "language", "handler", "asked"),
+    [(ruby_image, "ruby", "handlers.echo", None), (node_image, "node", "index.marked", "--version")],
+)
+def test_other_languages_run_on_their_image_too(fresh_server, tmp_path, name, image_of, language, handler, asked):
+    image = image_of()
+    image.add({"marker": "of the image"})
+    which = []
+    if asked:
+        # No headers are in the image, so that it has to be said.
+        version = subprocess.run(["node", asked], capture_output=True, text=True, check=True).stdout
+        which = ["--runtime", f"nodejs{version[1:].split('.')[0]}.x"]
+    kobel("add", image.write_layout(tmp_path / "layout"), *which, data=fresh_server.data)
+    functions = Functions(fresh_server)
+    own = {"index.mjs": "import fs from 'fs'\nexport const marked = async () => fs.existsSync('/marker')"}
+    code = {"Code": {"ZipFile": zipped(own)}} if language == "node" else {}
+    functions.create(name, handler, language, **code)
+    answer = functions.invoke(name, {"a": 1})
+    assert answer.error is None, answer.log
+    assert answer.payload == (True if language == "node" else {"a": 1})
 
 
 def test_one_of_several_interpreters_is_named(tmp_path):

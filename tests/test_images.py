@@ -4,9 +4,10 @@ import base64
 import json
 import shutil
 import subprocess
+import threading
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from functions import Functions, package
 from images import MACHINE, Image, Registry, echo_image, layer
@@ -228,6 +229,25 @@ def test_an_image_survives_a_restart_and_goes_with_its_last_function(fresh_serve
     assert len([path for path in left(server) if path.startswith("images/roots/")]) == 1
     functions.lambda_.delete_function(FunctionName=name + "-2")
     wait_until(lambda: left(server) == [], what="the image and its layers are gone")
+
+
+def test_an_image_that_is_half_there_is_gone_after_a_crash(fresh_server, name):
+    registry = Registry()
+    registry.push("slow", echo_image())
+    with registry.serving():
+        registry.stalls.set()
+        uri = f"{registry.host}/slow"
+        caller = threading.Thread(target=lambda: pytest.raises(BotoCoreError, create, fresh_server, name, uri))
+        caller.start()
+        assert registry.stalled.wait(20)
+        assert left(fresh_server), "it is on its way"
+        fresh_server.kill()
+        caller.join()
+        fresh_server.start()
+        assert left(fresh_server) == []
+        registry.stalls.clear()
+        create(fresh_server, name, uri)
+    assert Functions(fresh_server).invoke(name).payload["version"] == "1"
 
 
 def test_a_login_of_docker_is_used(fresh_server, name, tmp_path, monkeypatch):

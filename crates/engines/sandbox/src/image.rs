@@ -75,7 +75,7 @@ fn refused(reason: String) -> StartError {
 }
 
 /// What is at an absolute path as seen from inside `root`; no link leads out of it.
-fn look_up(root: &Path, path: &Path) -> io::Result<Option<std::fs::Metadata>> {
+pub(crate) fn look_up(root: &Path, path: &Path) -> io::Result<Option<std::fs::Metadata>> {
     match open_inside(root, path, OFlags::PATH) {
         Ok(found) => found.metadata().map(Some),
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => Ok(None),

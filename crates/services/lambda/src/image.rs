@@ -11,6 +11,7 @@ use base::{Scope, Trace};
 use fabric::Fabric;
 use image::{Digest, Reference, Spool, UNPACKED_BYTES_MAX};
 use tokio::io::AsyncWriteExt;
+use tokio::sync::Semaphore;
 use wire::{ByteStream, Error};
 
 use crate::code::Source;
@@ -19,6 +20,8 @@ use crate::registry::{Image, ImageOverrides};
 
 /// The largest archive of an image in S3, in bytes: all that its layers may hold, and room for its documents.
 const ARCHIVE_BYTES_MAX: u64 = UNPACKED_BYTES_MAX + 64 * 1024 * 1024;
+/// How many images are brought in at once; further ones wait.
+const PULLS_MAX: usize = 4;
 /// How an archive in S3 is named.
 const S3: &str = "s3://";
 
@@ -27,6 +30,7 @@ pub struct Images {
     images: Arc<image::Images>,
     /// What may be there; collecting looks at the disk only where one of these has lost its last version.
     present: Mutex<HashSet<Digest>>,
+    pulls: Semaphore,
 }
 
 /// An image that is there as long as this is held, also before a version has it.
@@ -47,12 +51,13 @@ impl Images {
     pub fn open(folder: PathBuf) -> Result<Images, image::Error> {
         let images = image::Images::open(folder)?;
         let present = Mutex::new(images.all()?);
-        Ok(Images { images: Arc::new(images), present })
+        Ok(Images { images: Arc::new(images), present, pulls: Semaphore::new(PULLS_MAX) })
     }
 
     /// Brings in what `uri` names, as far as it is not there.
     pub async fn bring(&self, fabric: &Fabric, scope: &Scope, trace: &Trace, uri: &str) -> Result<Brought, Error> {
         let refused = |error| refusal(uri, error);
+        let _pull = self.pulls.acquire().await.map_err(Error::internal)?;
         let (reference, spool) = match uri.strip_prefix(S3) {
             Some(place) => {
                 let spool = self.fetch(fabric, scope, trace, uri, place).await?;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Runtime, copy, inside, parse_identifier};
+use super::{Family, Runtime, copy, inside, parse_identifier};
 use crate::Error;
 
 /// See the module's documentation.
@@ -64,7 +64,7 @@ impl AddedRuntimes {
 
     /// Adds the interpreter of a folder by copying it. `identifier` tells which, where there are several.
     pub fn add_folder(&self, source: &Path, identifier: Option<&str>) -> Result<AddedRuntime, Error> {
-        let chosen = choose(inside::of_folder(source), source, identifier)?;
+        let chosen = choose(inside::of_folder(source, node_of(identifier)), source, identifier)?;
         let identifier = chosen.identifier();
         let folders = self.folder.join("folders");
         let files = copy::into_new(source, &folders, &identifier)?;
@@ -81,7 +81,7 @@ impl AddedRuntimes {
 
     /// Adds the interpreter of an image, whose files lie below [`AddedRuntimes::images`].
     pub fn add_image(&self, root: &Path, from: &str, identifier: Option<&str>) -> Result<AddedRuntime, Error> {
-        let chosen = choose(inside::of_image(root), Path::new(from), identifier)?;
+        let chosen = choose(inside::of_image(root, node_of(identifier)), Path::new(from), identifier)?;
         let below = |path: &Path| path.strip_prefix("/").unwrap_or(path).to_owned();
         let record = Record {
             from: from.to_owned(),
@@ -167,7 +167,7 @@ impl AddedRuntimes {
         let seen = if record.is_root { Path::new("/") } else { &files };
         let prefix = if record.prefix.as_os_str().is_empty() { seen.to_owned() } else { seen.join(&record.prefix) };
         let (path, root) = (seen.join(&record.path), record.is_root.then(|| files.clone()));
-        let is_there = files.join(&record.path).is_file();
+        let is_there = files.is_dir();
         let runtime = Runtime { family, version, path, prefix, root };
         is_there.then_some(AddedRuntime { runtime, from: record.from }).ok_or_else(|| "its files are gone".to_owned())
     }
@@ -185,6 +185,12 @@ impl AddedRuntimes {
         written.and_then(|()| fs::rename(&draft, &target)).map_err(failed("write", &target))?;
         self.read(identifier).map_err(|reason| failed("read", &target)(std::io::Error::other(reason)))
     }
+}
+
+/// The version of Node.js that is asked for.
+fn node_of(identifier: Option<&str>) -> Option<u32> {
+    let (family, version) = parse_identifier(identifier?).ok()?;
+    (family == Family::Nodejs).then_some(version.major)
 }
 
 /// The only interpreter, or the one that is asked for.
@@ -219,7 +225,6 @@ pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtimes::Family;
 
     fn python(folder: &Path, minor: u32) {
         for (name, text) in [(format!("bin/python3.{minor}"), "program"), (format!("lib/python3.{minor}/os.py"), "")] {

@@ -11,14 +11,15 @@ const PREFIXES: [&str; 4] = ["var/lang", "usr/local", "opt/java/openjdk", "usr"]
 /// Folders of JDKs, one each.
 const JDKS: [&str; 2] = ["usr/lib/jvm", "usr/local/lib/jvm"];
 
-/// The interpreters in an image's files. Their paths are those that a function sees.
-pub(super) fn of_image(root: &Path) -> Vec<Runtime> {
+/// The interpreters in an image's files. Their paths are those that a function sees. `node` is the version of a Node.js
+/// that does not tell its own.
+pub(super) fn of_image(root: &Path, node: Option<u32>) -> Vec<Runtime> {
     let jdks = JDKS.iter().flat_map(|folder| children(&root.join(folder)));
     let jdks = jdks.filter_map(|path| Some(path.strip_prefix(root).ok()?.to_owned()));
     let prefixes: Vec<PathBuf> = PREFIXES.iter().map(PathBuf::from).chain(jdks).collect();
     let mut found: Vec<Runtime> = Vec::new();
     for prefix in prefixes {
-        for (family, version, program) in in_prefix(&root.join(&prefix)) {
+        for (family, version, program) in in_prefix(root, &prefix, node) {
             // The bootstrap of .NET needs what only the host has.
             if family == Family::Dotnet || found.iter().any(|one| one.family == family && one.version == version) {
                 continue;
@@ -31,7 +32,7 @@ pub(super) fn of_image(root: &Path) -> Vec<Runtime> {
 }
 
 /// The interpreters of a folder with `bin` and `lib` in it, or with `dotnet`.
-pub(super) fn of_folder(prefix: &Path) -> Vec<Runtime> {
+pub(super) fn of_folder(prefix: &Path, node: Option<u32>) -> Vec<Runtime> {
     let runtime = |(family, version, program)| Runtime {
         family,
         version,
@@ -39,23 +40,23 @@ pub(super) fn of_folder(prefix: &Path) -> Vec<Runtime> {
         prefix: prefix.to_owned(),
         root: None,
     };
-    in_prefix(prefix).into_iter().map(runtime).collect()
+    in_prefix(prefix, Path::new(""), node).into_iter().map(runtime).collect()
 }
 
-/// Families, versions and programs, which are relative to the prefix.
-fn in_prefix(prefix: &Path) -> Vec<(Family, Version, PathBuf)> {
-    let bin = prefix.join("bin");
-    let is_program = |file: &Path| fs::symlink_metadata(file).is_ok_and(|meta| meta.is_file());
-    let has = |name: &str| is_program(&bin.join(name));
+/// Families, versions and programs, which are relative to the prefix, and that to the root.
+fn in_prefix(root: &Path, prefix: &Path, node: Option<u32>) -> Vec<(Family, Version, PathBuf)> {
+    let has = |name: &str| is_file(root, &Path::new("/").join(prefix).join("bin").join(name));
+    let prefix = &root.join(prefix);
     let mut found = Vec::new();
-    for file in children(&bin) {
+    for file in children(&prefix.join("bin")) {
         let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
         let minor = name.strip_prefix("python3.").and_then(|minor| minor.parse().ok());
-        if let Some(minor) = minor.filter(|_| is_program(&file) && prefix.join(format!("lib/{name}/os.py")).exists()) {
+        if let Some(minor) = minor.filter(|_| has(name) && prefix.join(format!("lib/{name}/os.py")).exists()) {
             found.push((Family::Python, Version { major: 3, minor }, Path::new("bin").join(name)));
         }
     }
-    if let Some(major) = node_major(prefix).filter(|_| has("node")) {
+    // Its headers tell, which not every image has.
+    if let Some(major) = node_major(prefix).or(node).filter(|_| has("node")) {
         found.push((Family::Nodejs, Version { major, minor: 0 }, "bin/node".into()));
     }
     let release = fs::read_to_string(prefix.join("release")).ok();
@@ -73,6 +74,19 @@ fn in_prefix(prefix: &Path) -> Vec<(Family, Version, PathBuf)> {
         dotnets.filter(|_| prefix.join("dotnet").is_file()).map(|version| (Family::Dotnet, version, "dotnet".into())),
     );
     found
+}
+
+/// Whether a file is there; links are followed as they are from inside of the root.
+#[cfg(target_os = "linux")]
+fn is_file(root: &Path, path: &Path) -> bool {
+    crate::image::look_up(root, path).is_ok_and(|found| found.is_some_and(|meta| meta.is_file()))
+}
+
+/// Whether a file is there; links are not followed.
+#[cfg(not(target_os = "linux"))]
+fn is_file(root: &Path, path: &Path) -> bool {
+    let path = root.join(path.strip_prefix("/").unwrap_or(path));
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file())
 }
 
 /// From the folder of its libraries: `3.3.0`.
@@ -121,7 +135,7 @@ mod tests {
             "ruby3.3 /usr/local/bin/ruby",
             "java21 /usr/lib/jvm/java-21/bin/java",
         ];
-        assert_eq!(names(&of_image(root.path())), expected);
+        assert_eq!(names(&of_image(root.path(), None)), expected);
     }
 
     #[test]
@@ -134,15 +148,23 @@ mod tests {
         ]);
         let at = |name: &str| folder.path().join(name).display().to_string();
         let expected = [format!("python3.13 {}", at("bin/python3.13")), format!("dotnet8 {}", at("dotnet"))];
-        assert_eq!(names(&of_folder(folder.path())), expected);
-        assert!(of_folder(&folder.path().join("bin")).is_empty());
+        assert_eq!(names(&of_folder(folder.path(), None)), expected);
+        assert!(of_folder(&folder.path().join("bin"), None).is_empty());
     }
 
     #[test]
-    fn a_link_is_no_interpreter() {
-        let root = tree(&[("usr/lib/python3.11/os.py", "")]);
-        fs::create_dir(root.path().join("usr/bin")).expect("a folder");
+    fn a_node_without_headers_is_the_one_that_is_asked_for() {
+        let root = tree(&[("var/lang/bin/node", "")]);
+        assert!(of_image(root.path(), None).is_empty());
+        assert_eq!(names(&of_image(root.path(), Some(22))), ["nodejs22.x /var/lang/bin/node"]);
+    }
+
+    #[test]
+    fn links_are_followed_inside_of_the_root_only() {
+        let root =
+            tree(&[("usr/lib/python3.11/os.py", ""), ("usr/lib/ruby/3.1.0/set.rb", ""), ("usr/bin/ruby3.1", "")]);
+        std::os::unix::fs::symlink("/usr/bin/ruby3.1", root.path().join("usr/bin/ruby")).expect("a link");
         std::os::unix::fs::symlink("/usr/bin/env", root.path().join("usr/bin/python3.11")).expect("a link");
-        assert!(of_image(root.path()).is_empty());
+        assert_eq!(names(&of_image(root.path(), None)), ["ruby3.1 /usr/bin/ruby"]);
     }
 }
