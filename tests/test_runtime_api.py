@@ -177,6 +177,41 @@ open("/tmp/answer", "w").write(json.dumps(answer))
         assert run("result = json.load(open('/tmp/answer'))").payload == [400, "application/json", message]
 
 
+class TestMetadata:
+    CALL = """
+connection.request(method, "/2026-01-15/metadata/execution-environment", None, {"Authorization": authorization})
+reply = connection.getresponse()
+result = [reply.status, reply.read().decode(), reply.headers.get("Cache-Control")]
+"""
+
+    @pytest.mark.parametrize(
+        ("method", "authorization", "answer"),
+        [
+            ("GET", "'Bearer ' + token", [200, '{"AvailabilityZoneID":"use1-az1"}', "private, max-age=43200, immutable"]),
+            ("POST", "'Bearer ' + token", [405, "", None]),
+        ],
+    )
+    def test_it_names_the_availability_zone(self, run, method, authorization, answer):
+        begin = f"method, token = {method!r}, os.environ['AWS_LAMBDA_METADATA_TOKEN']\nauthorization = {authorization}\n"
+        assert run(begin + self.CALL).payload == answer
+
+    @pytest.mark.parametrize("authorization", ["token", "'Bearer wrong'", "''"])
+    def test_without_its_token_it_tells_nothing(self, run, authorization):
+        begin = f"method, token = 'GET', os.environ['AWS_LAMBDA_METADATA_TOKEN']\nauthorization = {authorization}\n"
+        assert run(begin + self.CALL).payload[0] == 401
+
+    def test_managed_runtimes_have_it_too(self, functions, name):
+        code = """
+import os, urllib.request
+def handler(event, context):
+    url = f"http://{os.environ['AWS_LAMBDA_METADATA_API']}/2026-01-15/metadata/execution-environment"
+    token = {"Authorization": "Bearer " + os.environ["AWS_LAMBDA_METADATA_TOKEN"]}
+    return urllib.request.urlopen(urllib.request.Request(url, headers=token), timeout=5).read().decode()
+"""
+        functions.create(name, "app.handler", Code={"ZipFile": zipped({"app.py": code})})
+        assert functions.invoke(name).payload == '{"AvailabilityZoneID":"use1-az1"}'
+
+
 class TestErrors:
     def report(self, run, body, headers):
         return run(f"done = True; ask('POST', path + '/error', {body!r}, {headers!r})")

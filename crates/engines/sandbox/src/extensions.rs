@@ -18,6 +18,7 @@ use crate::credentials::{self, RoleCredentials};
 use crate::driver::Listener;
 use crate::driver::crew::{Crew, News};
 use crate::exit::Exit;
+use crate::metadata::{self, Metadata};
 use crate::session::listen::{self, Route};
 use crate::spec::{EnvironmentSpec, ExtensionStatus, Invocation, Output, Subscribed};
 use crate::telemetry::{self, Telemetry};
@@ -41,6 +42,7 @@ pub(crate) struct Extensions {
     crew: Option<Crew>,
     credentials: Option<RoleCredentials>,
     pub(crate) telemetry: Telemetry,
+    metadata: Metadata,
     own: Weak<Extensions>,
 }
 
@@ -72,7 +74,7 @@ impl Extensions {
         let telemetry = spec.telemetry.clone();
         telemetry.restart();
         let (registry, changes) = (Mutex::new(registry), watch::Sender::new(0));
-        let credentials = spec.credentials.clone();
+        let (credentials, metadata) = (spec.credentials.clone(), Metadata::of(spec));
         Arc::new_cyclic(|own| Extensions {
             about,
             registry,
@@ -81,6 +83,7 @@ impl Extensions {
             crew,
             credentials,
             telemetry,
+            metadata,
             own: own.clone(),
         })
     }
@@ -293,6 +296,9 @@ impl Route for Extensions {
     async fn route(&self, request: hyper::Request<hyper::body::Incoming>) -> crate::session::answer::Answer {
         if credentials::is_path(request.uri().path()) {
             return credentials::route(self.credentials.as_ref(), request).await;
+        }
+        if metadata::is_path(request.uri().path()) {
+            return metadata::route(&self.metadata, request).await;
         }
         match self.own.upgrade().filter(|_| telemetry::is_path(request.uri().path())) {
             Some(own) => telemetry::route(&own, request).await,

@@ -100,8 +100,9 @@ fn variables(spec: &EnvironmentSpec, image: &Image, endpoint_port: u16) -> BTree
         ("_HANDLER", handler),
         ("LAMBDA_TASK_ROOT", "/var/task".to_owned()),
         ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),
-        ("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{}", crate::session::RUNTIME_API_PORT)),
     ];
+    let address = format!("127.0.0.1:{}", crate::session::RUNTIME_API_PORT);
+    variables.extend(crate::session::ADDRESS_VARIABLES.map(|name| (name.to_owned(), address.clone())));
     variables.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
     let defaults = [
         ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{endpoint_port}")),

@@ -38,6 +38,7 @@ mod host;
 mod image;
 #[cfg(target_os = "linux")]
 mod launcher;
+mod metadata;
 mod output;
 mod plan;
 mod response;

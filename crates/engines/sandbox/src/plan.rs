@@ -208,7 +208,9 @@ fn variables(
     let mut default = |name: &str, value: String| {
         variables.entry(name.to_owned()).or_insert(value);
     };
-    default("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{}", crate::session::RUNTIME_API_PORT));
+    for api in crate::session::ADDRESS_VARIABLES {
+        default(api, format!("127.0.0.1:{}", crate::session::RUNTIME_API_PORT));
+    }
     default("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{endpoint_port}"));
     if !layout.is_of_lambda() {
         default("PATH", std::env::var("PATH").unwrap_or_else(|_| RUNTIME_PATH.to_owned()));

@@ -15,6 +15,9 @@ use crate::spec::Invocation;
 pub(crate) use channel::{CHANNEL_VARIABLE, Channel, specialise};
 pub(crate) use runtime_api::{RUNTIME_API_PORT, RuntimeApi};
 
+/// The variables that tell where the APIs inside an environment are served.
+pub(crate) const ADDRESS_VARIABLES: [&str; 2] = ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_METADATA_API"];
+
 /// What the runtime said about its init phase.
 #[derive(Debug)]
 pub(crate) enum Init {

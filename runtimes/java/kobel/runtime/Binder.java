@@ -243,7 +243,7 @@ final class Binder {
     private static Object member(Map<?, ?> value, String name, Class<?> raw) {
         for (Map.Entry<?, ?> entry : value.entrySet()) {
             String key = String.valueOf(entry.getKey());
-            if (name.equals(key) || Properties.isEvent(raw) && name.equalsIgnoreCase(key)) {
+            if (name.equals(key) || Properties.isEvent(raw) && Properties.means(name, key)) {
                 return entry.getValue();
             }
         }

@@ -31,7 +31,7 @@ final class Properties {
         }
 
         boolean isWritten() {
-            return getter != null || field != null;
+            return getter != null || field != null && Modifier.isPublic(field.getModifiers());
         }
     }
 
@@ -99,11 +99,16 @@ final class Properties {
             return exact;
         }
         for (Property property : byName.values()) {
-            if (property.name.equalsIgnoreCase(name)) {
+            if (means(property.name, name)) {
                 return property;
             }
         }
         return null;
+    }
+
+    /** Whether a member of an event ({@code detail-type}) is what a class of events calls so ({@code detailType}). */
+    static boolean means(String property, String name) {
+        return property.equalsIgnoreCase(name.replace("-", ""));
     }
 
     private static Deque<Class<?>> upwards(Class<?> type) {

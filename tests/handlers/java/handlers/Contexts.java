@@ -57,7 +57,7 @@ public class Contexts {
         @Override
         public String handleRequest(S3Event event, Context context) {
             S3Event.Entry entry = event.getRecords().get(0);
-            return entry.getEventName() + " " + entry.getS3().getKey() + " " + entry.getS3().getSize() + " " + entry.getEventTime().getYear();
+            return entry.getEventName() + " " + entry.getS3().getKey() + " " + entry.getS3().getSize() + entry.getS3().getxAmzId2() + " " + entry.getEventTime().getYear();
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::{Conversation, Ended, Later, Link, Listener, Process, Spawned};
 use crate::exit::Exit;
 use crate::plan::Command;
-use crate::session::CHANNEL_VARIABLE;
+use crate::session::{ADDRESS_VARIABLES, CHANNEL_VARIABLE};
 use crate::spec::StartMode;
 
 /// Descriptors a function may hold.
@@ -44,7 +44,9 @@ struct Plain {
 pub(crate) async fn spawn(mut start: Start) -> io::Result<Spawned> {
     let (output, output_end) = io::pipe()?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    start.command.variables.insert("AWS_LAMBDA_RUNTIME_API".to_owned(), listener.local_addr()?.to_string());
+    for api in ADDRESS_VARIABLES {
+        start.command.variables.insert(api.to_owned(), listener.local_addr()?.to_string());
+    }
     let listener = Listener::Tcp(listener);
     let (link, extensions, channel_end) = match start.conversation {
         Conversation::Channel => {

@@ -62,7 +62,7 @@ pub(crate) fn not_found() -> Answer {
 }
 
 /// A path that is known, but not with this method.
-pub(super) fn method_not_allowed() -> Answer {
+pub(crate) fn method_not_allowed() -> Answer {
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response

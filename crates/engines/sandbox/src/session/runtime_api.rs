@@ -21,6 +21,7 @@ use super::{Init, Reply};
 use crate::driver::Listener;
 use crate::error::RESPONSE_BYTES_MAX;
 use crate::extensions::{self, Extensions};
+use crate::metadata;
 use crate::response::{Sink, TooLarge, cut};
 use crate::spec::Invocation;
 
@@ -174,7 +175,7 @@ impl Drop for RuntimeApi {
 impl Route for Shared {
     async fn route(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path().to_owned();
-        if extensions::is_path(&path) {
+        if extensions::is_path(&path) || metadata::is_path(&path) {
             return self.extensions.route(request).await;
         }
         let Some(path) = path.strip_prefix("/2018-06-01/") else { return refuse(request, not_found()).await };

@@ -207,10 +207,11 @@ fn own_variables(inner: &Inner, version: &Version, stream: &StreamSpec) -> BTree
         ("_AWS_XRAY_DAEMON_ADDRESS", XRAY_DAEMON.to_owned()),
         ("_AWS_XRAY_DAEMON_PORT", XRAY_DAEMON_PORT.to_owned()),
     ]);
-    // A snapshot must not name the log of one environment.
+    // A snapshot must not name the log of one environment, nor hold its secret.
     if !version.has_snap_start() {
         variables.insert("AWS_LAMBDA_LOG_GROUP_NAME", stream.log_group.clone());
         variables.insert("AWS_LAMBDA_LOG_STREAM_NAME", stream.log_stream.clone());
+        variables.insert("AWS_LAMBDA_METADATA_TOKEN", inner.fabric.entropy.text(ID_ALPHABET, ID_LENGTH));
     }
     if version.logging.is_json() {
         variables.insert("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned());

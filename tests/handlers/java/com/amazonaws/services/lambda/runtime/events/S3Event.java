@@ -42,10 +42,16 @@ public class S3Event {
     public static class Subject {
         private final String key;
         private final Long size;
+        private final String xAmzId2;
 
-        public Subject(String key, Long size) {
+        public Subject(String key, Long size, String xAmzId2) {
             this.key = key;
             this.size = size;
+            this.xAmzId2 = xAmzId2;
+        }
+
+        public String getxAmzId2() {
+            return xAmzId2;
         }
 
         public String getKey() {
