@@ -9,6 +9,8 @@ mod boundary;
 mod classes;
 mod custom;
 mod dotnet;
+#[cfg(target_os = "linux")]
+mod extensions;
 mod image;
 mod java;
 mod life;
@@ -151,6 +153,9 @@ forked! {
     nothing_random_is_shared,
     exits_are_reported,
     a_function_that_sets_up_its_interpreter_boots_it;
+    extensions: live_beside_the_runtime,
+    outlive_the_runtime,
+    that_end_are_failures;
     sdk: python_functions_find_the_sdk_loaded_and_like_any_other,
     python_functions_with_another_sdk_or_none_do_without,
     nodejs_functions_find_the_sdk_loaded_and_like_any_other;
