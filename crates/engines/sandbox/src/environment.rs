@@ -1,5 +1,6 @@
 //! One execution environment: started, invoked one event at a time, frozen, stopped.
 
+mod init;
 mod shutdown;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,7 @@ use crate::extensions::ShutdownReason::{self, Failure as Failed, Timeout};
 use crate::extensions::{Extensions, Failure};
 use crate::output::Pump;
 use crate::response::{ResponseSender, Sink, TooLarge};
-use crate::session::{Channel, Init, Reply, RuntimeApi, Session};
+use crate::session::{Channel, Reply, RuntimeApi, Session};
 use crate::spec::{EnvironmentSpec, Invocation, Outcome, Output, Settled, StartMode, Usage};
 
 /// How long the last words of processes that have ended may be under way.
@@ -248,55 +249,6 @@ impl Environment {
 }
 
 impl Inner {
-    async fn run_init(&self, timeout: Duration, purpose: Purpose) -> Result<(), StartError> {
-        let mut work = self.work.lock().await;
-        let Work { session, pump } = &mut *work;
-        let init = async {
-            if let Err(error) = self.extensions.start_runtime().await {
-                return Init::Broken(format!("it could not be started: {error}"));
-            }
-            let init = session.init().await;
-            if matches!(init, Init::Done) {
-                self.extensions.runtime_initialised(None);
-                self.extensions.initialised().await;
-            }
-            init
-        };
-        let end = self.watch(init, pump, timeout).await;
-        let result = match end {
-            End::Said(Init::Done) if purpose == Purpose::Events => Ok(()),
-            End::Said(Init::Template(None)) if purpose == Purpose::Template && self.extensions.are_there() => {
-                Err(StartError::Unforkable { reason: "it has extensions".to_owned() })
-            }
-            End::Said(Init::Template(None)) if purpose == Purpose::Template => Ok(()),
-            End::Said(Init::Template(Some(reason))) if purpose == Purpose::Template => {
-                Err(StartError::Unforkable { reason })
-            }
-            End::Said(Init::Done | Init::Template(_)) => {
-                Err(StartError::Protocol { reason: "the end of another init".to_owned() })
-            }
-            End::Said(Init::Failed { error_type, body }) => Err(StartError::Reported { error_type, body }),
-            End::Said(Init::Broken(reason)) => Err(StartError::Protocol { reason }),
-            End::Said(Init::Closed) => Err(init_death(self.leave().await)),
-            End::Died(ended) => Err(init_death(ended)),
-            End::OutOfMemory => Err(StartError::OutOfMemory),
-            End::Timeout => Err(StartError::Timeout { after: timeout }),
-            End::Extension(Failure { error_type, message }) => Err(StartError::Extension { error_type, message }),
-        };
-        if let Err(error) = &result {
-            self.extensions.runtime_initialised(Some(error.error_type()));
-        }
-        self.extensions.tell_states();
-        self.extensions.telemetry.close();
-        if result.is_err() {
-            let reason = if matches!(result, Err(StartError::Timeout { .. })) { Timeout } else { Failed };
-            self.shut_down(pump, reason).await;
-            self.kill().await;
-        }
-        pump.drain();
-        result
-    }
-
     /// Waits for what the runtime says, for its end or for a limit, reading output meanwhile.
     async fn watch<T>(&self, said: impl Future<Output = T>, pump: &mut Pump, limit: Duration) -> End<T> {
         let mut said = std::pin::pin!(said);
@@ -468,8 +420,4 @@ const KILLED: Ended = Ended { exit: Exit::Signal(9), out_of_memory: false, max_m
 
 fn death(ended: Ended) -> FunctionError {
     if ended.out_of_memory { FunctionError::OutOfMemory } else { FunctionError::Exited { exit: ended.exit } }
-}
-
-fn init_death(ended: Ended) -> StartError {
-    if ended.out_of_memory { StartError::OutOfMemory } else { StartError::Exited { exit: ended.exit } }
 }

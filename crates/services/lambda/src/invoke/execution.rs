@@ -1,11 +1,12 @@
 //! One invocation from the environment to the REPORT line.
 
+mod telling;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::{SpanId, Timestamp, Trace};
 use bytes::Bytes;
-use fabric::EventKind;
 use model_lambda::errors::{
     invalid_runtime_exception, service_exception, snap_start_exception, snap_start_timeout_exception,
 };
@@ -16,7 +17,7 @@ use super::snapshot::Origin;
 use super::specification::Specification;
 use super::{Inner, Invoked, Measures, Refused, Request, notes};
 use crate::environment::{Environment, Event};
-use crate::output::{LogStream, Platform, Report, RuntimeDone, Status};
+use crate::output::{LogStream, Platform, Status};
 use crate::pool::{Instance, Key};
 use crate::registry::Version;
 use crate::snapshot::Snapshot;
@@ -359,22 +360,6 @@ impl<'a> Execution<'a> {
         End { payload, error, duration, init, after_response: Duration::ZERO, max_memory_mb }
     }
 
-    /// The type and status of an error, of which the log is told where AWS does so.
-    fn error_of(&self, error: &FunctionError, payload: &[u8], log: &LogStream) -> (String, Status) {
-        let error_type = error.error_type().to_owned();
-        let status = match error {
-            FunctionError::Timeout { .. } => Status::Timeout,
-            FunctionError::Handler { .. } | FunctionError::ResponseTooLarge { .. } => Status::HandlerError,
-            FunctionError::Exited { .. }
-            | FunctionError::Extension { .. }
-            | FunctionError::OutOfMemory
-            | FunctionError::TruncatedResponse
-            | FunctionError::InvalidResponse { .. } => Status::Failure,
-        };
-        self.note(status, &error_type, payload, log);
-        (error_type, status)
-    }
-
     fn note(&self, status: Status, error_type: &str, payload: &[u8], log: &LogStream) {
         let request_id = &self.request.request_id;
         match status {
@@ -401,53 +386,6 @@ impl<'a> Execution<'a> {
             after_response: Duration::ZERO,
             max_memory_mb: 0,
         }
-    }
-
-    fn say_start(&self, log: &LogStream) {
-        let request_id = &self.request.request_id;
-        let (version, trace) = (&self.version().version, &self.trace.to_string());
-        log.platform(Some(request_id), &Platform::Start { request_id, version, trace });
-    }
-
-    fn say_runtime_done(&self, log: &LogStream, end: &End) {
-        let request_id = &self.request.request_id;
-        let done = RuntimeDone {
-            request_id,
-            duration: end.duration,
-            produced_bytes: if end.error.is_none() { end.payload.len() } else { 0 },
-            status: end.error.as_ref().map_or(Status::Success, |(_, status)| *status),
-            error_type: end.error.as_ref().map(|(error_type, _)| error_type.as_str()),
-            trace: &self.trace.to_string(),
-        };
-        log.platform(Some(request_id), &Platform::RuntimeDone(done));
-    }
-
-    fn say_end(&self, log: &LogStream, end: &End) {
-        let request_id = &self.request.request_id;
-        log.platform(Some(request_id), &Platform::End { request_id });
-        let report = Report {
-            request_id,
-            duration: end.duration,
-            init_duration: end.init.filter(|init| !init.is_restore()).map(|init| init.duration),
-            restore_duration: end.init.filter(Init::is_restore).map(|init| init.duration),
-            memory_mb: self.version().memory_mb,
-            max_memory_mb: end.max_memory_mb,
-            status: end.error.as_ref().map_or(Status::Success, |(_, status)| *status),
-            error_type: end.error.as_ref().map(|(error_type, _)| error_type.as_str()),
-        };
-        log.platform(Some(request_id), &Platform::Report(report));
-    }
-
-    fn tell_journal(&self, outcome: &str, detail: &str, took: Duration) {
-        let mut event = fabric::Event::new(&self.request.trace, self.span, EventKind::Invocation, self.began)
-            .with_payload(&self.request.payload);
-        event.duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        event.service = "lambda".to_owned();
-        event.action = "invoke".to_owned();
-        event.resource = self.request.resolved.invoked_arn.clone();
-        event.outcome = outcome.to_owned();
-        event.detail = format!("{detail}; request {}", self.request.request_id);
-        self.inner.fabric.journal.record(event);
     }
 }
 
