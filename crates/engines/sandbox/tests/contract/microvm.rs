@@ -6,7 +6,7 @@ use std::time::Duration;
 use sandbox::{Exit, FunctionError, Isolation};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, event, failure, response};
+use crate::bench::{Bench, event, failure, make_executable, response};
 
 /// Answers each event with what its `do` evaluates to.
 const CODE: &str = "import os, platform, socket, subprocess\n\
@@ -15,6 +15,20 @@ const CODE: &str = "import os, platform, socket, subprocess\n\
                     return stream.recv(100).decode()\n\
                     print('starting')\n\
                     def handler(event, context):\n    print('doing', event['do'])\n    return eval(event['do'])\n";
+
+/// An external extension that prints what it is told.
+const EXTENSION: &str = "#!/usr/bin/env python3\n\
+                         import http.client, json, os\n\
+                         api = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])\n\
+                         def call(method, path, headers, body=None):\n    \
+                         api.request(method, '/2020-01-01/extension/' + path, body, headers)\n    \
+                         answer = api.getresponse()\n    return answer, answer.read()\n\
+                         events = json.dumps({'events': ['INVOKE', 'SHUTDOWN']})\n\
+                         answer, _ = call('POST', 'register', {'Lambda-Extension-Name': 'watcher'}, events)\n\
+                         identifier = {'Lambda-Extension-Identifier': answer.headers['Lambda-Extension-Identifier']}\n\
+                         while True:\n    \
+                         event = json.loads(call('GET', 'event/next', identifier)[1])['eventType']\n    \
+                         print('watcher', event, flush=True)\n    if event == 'SHUTDOWN': break\n";
 
 async fn evaluate(environment: &sandbox::Environment, bench: &Bench, expression: &str) -> Value {
     let outcome = environment.invoke(event(&json!({ "do": expression }).to_string())).await;
@@ -79,4 +93,23 @@ async fn machines_do_not_see_each_other_and_die_of_their_timeouts_alone() {
     assert!(!left.is_alive());
     assert!(bench.lines.text().ends_with("before\n"), "{}", bench.lines.text());
     assert_eq!(evaluate(&right, &bench, "open('/var/task/app.py').read()[:6]").await, "import");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn extensions_live_in_the_machine_of_their_function() {
+    let bench = Bench::new(Isolation::MicroVm).await;
+    let layer = bench.code(&[("extensions/watcher", EXTENSION), ("python/shared.py", "WORD = 'layer'\n")]);
+    make_executable(&layer.join("extensions/watcher"));
+    let code = bench.code(&[("app.py", CODE)]);
+    let mut spec = bench.spec("python3.12", "app.handler", code);
+    spec.layers = vec![layer];
+    spec.variables.insert("PATH".to_owned(), "/usr/bin:/bin".to_owned());
+    let environment = bench.start(spec).await;
+    assert_eq!(evaluate(&environment, &bench, "__import__('shared').WORD").await, "layer");
+    assert!(environment.settle(Duration::from_secs(60)).await.result.is_ok());
+    environment.stop().await;
+    let lines = bench.lines.text();
+    for said in ["starting\n", "watcher INVOKE\n", "watcher SHUTDOWN\n"] {
+        assert!(lines.contains(said), "{said}: {lines}");
+    }
 }
