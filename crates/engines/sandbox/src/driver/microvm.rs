@@ -111,7 +111,7 @@ impl MicroVms {
         let (jail, arguments) = self.jailed(spec, &command);
         let begin = self.begin(spec, command, conversation)?;
         let extensions = extensions::external(spec)?;
-        let machine = self.jail.spawn(namespaces::start_monitor(&jail, arguments)).await?;
+        let machine = self.jail.spawn(namespaces::start_monitor(&jail, arguments, spec.memory_mb)).await?;
         let boot_time_max = match self.machine.accelerator {
             Accelerator::Kvm => BOOT_TIME_MAX,
             Accelerator::Emulation => EMULATED_BOOT_TIME_MAX,

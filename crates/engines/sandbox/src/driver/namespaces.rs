@@ -1,6 +1,7 @@
 //! The namespaces driver: asks the launcher for environments.
 
 mod client;
+mod features;
 mod memory;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use super::crew::Crew;
 use super::paging;
 use super::resident::{self, Resident};
 use super::{Conversation, Ended, Later, Link, Listener, Process, Spawned};
-use crate::capabilities::{Capabilities, Feature};
+use crate::capabilities::Capabilities;
 use crate::cgroup::{Group, Limits};
 use crate::config::Config;
 use crate::error::Error;
@@ -30,7 +31,7 @@ use crate::launcher::message::{self, MachineFiles, Origin, Start, Stem};
 use crate::plan::Command;
 use crate::session::{self, CHANNEL_VARIABLE};
 use crate::spec::{EnvironmentSpec, StartMode};
-use client::{Client, Life, Prepared};
+use client::{Client, Life};
 use memory::MemoryWatch;
 
 /// Processes and threads of an environment, as on Lambda.
@@ -92,9 +93,17 @@ pub(crate) fn start(
     Ok(start_with(spec, command, conversation, bearing, extensions::external(spec)?))
 }
 
+fn cpu_shares(memory_mb: u32) -> u64 {
+    u64::from(memory_mb) * 1024 / MB_PER_VCPU
+}
+
 /// The start of a virtual machine's monitor, beside which nothing of the function runs.
-pub(crate) fn start_monitor(spec: &EnvironmentSpec, command: Command) -> Starting {
-    start_with(spec, command, Conversation::Channel, Bearing::Program("a virtual machine"), Vec::new())
+/// Its share of the CPU is that of a function with `function_mb`.
+pub(crate) fn start_monitor(spec: &EnvironmentSpec, command: Command, function_mb: u32) -> Starting {
+    let own = Bearing::Program("a virtual machine");
+    let mut starting = start_with(spec, command, Conversation::Channel, own, Vec::new());
+    starting.start.limits.cpu_shares = cpu_shares(function_mb);
+    starting
 }
 
 fn start_with(
@@ -116,7 +125,7 @@ fn start_with(
         memory_bytes: u64::from(spec.memory_mb) << 20,
         tmp_bytes: u64::from(spec.ephemeral_storage_mb) << 20,
         pids_max: PIDS_MAX,
-        cpu_shares: u64::from(spec.memory_mb) * 1024 / MB_PER_VCPU,
+        cpu_shares: cpu_shares(spec.memory_mb),
     };
     let start = Start {
         id: spec.id.clone(),
@@ -263,7 +272,7 @@ impl Namespaces {
 
     pub(crate) fn capabilities(&self) -> Capabilities {
         let prepared = self.client.lock().unwrap_or_else(PoisonError::into_inner).prepared().clone();
-        Capabilities { driver: "namespaces", reason: None, features: features(&prepared) }
+        Capabilities { driver: "namespaces", reason: None, features: features::of(&prepared) }
     }
 
     /// The launcher, a new one if the last one died.
@@ -436,41 +445,3 @@ impl Process for Isolated {
 }
 
 const KILLED: Ended = Ended { exit: Exit::Signal(libc::SIGKILL), out_of_memory: false, max_memory_bytes: None };
-
-/// Whether the memory of idle environments can be paged out.
-fn paging_feature(prepared: &Prepared) -> Feature {
-    const NAME: &str = "page out";
-    let by_group = prepared.group_version == 2 && prepared.controllers[0];
-    match (crate::host::has_swap(), by_group || prepared.as_root) {
-        (false, _) => Feature::off(NAME, "idle environments keep their memory: add swap, such as zram"),
-        (true, false) => {
-            Feature::off(NAME, "idle environments keep their memory: it takes root, or control groups of version 2")
-        }
-        (true, true) => Feature::on(NAME, "to swap, when an environment has been idle for long"),
-    }
-}
-
-fn features(prepared: &Prepared) -> Vec<Feature> {
-    let who = if prepared.as_root { "as root" } else { "without root, in a user namespace" };
-    let how = format!("control groups, version {}", prepared.group_version);
-    let limited = |name, controller: &str, on: bool, instead: &str| {
-        if on {
-            return Feature::on(name, how.clone());
-        }
-        let reason = prepared.missing.iter().find(|reason| reason.contains(controller)).map_or("", String::as_str);
-        Feature::off(name, format!("{instead}; run as root or delegate control groups to Kobel ({reason})"))
-    };
-    let [memory, cpu, pids, freezer] = prepared.controllers;
-    vec![
-        Feature::on("namespaces", format!("user, mount, pid, net, ipc, uts, cgroup; the launcher runs {who}")),
-        Feature::on("read-only root", "the host's /usr and an interpreter; code at /var/task, layers at /opt"),
-        Feature::on("private network", "loopback with the endpoint only"),
-        Feature::on("seccomp", "filter, no_new_privs, no capabilities"),
-        limited("memory limit", "memory", memory, "by looking at resident memory while a function works"),
-        limited("pids limit", "pids", pids, "by RLIMIT_NPROC in the user namespace"),
-        limited("CPU share", "cpu", cpu, "all functions weigh the same"),
-        limited("freezer", "freezer", freezer, "by SIGSTOP"),
-        paging_feature(prepared),
-        Feature::on("/tmp size", "tmpfs of the configured size"),
-    ]
-}

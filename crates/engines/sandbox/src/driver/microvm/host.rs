@@ -85,7 +85,13 @@ pub(super) async fn begin(
     });
     let guest = Guest { machine, link: link.clone(), facts };
     link.say(Message::Begin(begin)).await?;
-    let running = async { started.await.map_err(|_| io::Error::other("its link broke"))? };
+    let running = async {
+        match started.await {
+            Ok(started) => started,
+            // Its link broke: how QEMU ended says more, and it does end.
+            Err(_) => std::future::pending().await,
+        }
+    };
     let failed = tokio::select! {
         biased;
         started = running => started.err(),
