@@ -53,6 +53,14 @@ pub const PYTHON: Language = Language {
     source: Source::Script("echo.py", include_str!("../handlers/echo.py")),
 };
 
+/// Its invocations last as long as their event says.
+pub const PYTHON_HELD: Language = Language {
+    handler: "hold.handler",
+    cold_ms_max: 1.5,
+    source: Source::Script("hold.py", include_str!("../handlers/hold.py")),
+    ..PYTHON
+};
+
 /// On the first version of which Lambda takes SnapStart.
 pub const PYTHON_RESTORED: Language = Language { runtime: "python3.12", ..PYTHON };
 
@@ -125,6 +133,12 @@ impl Language {
     /// Whether later starts of a package are made otherwise than its first: from a stem, or with an archive of its classes.
     pub fn settles(&self) -> bool {
         self.has_stem() || self.runtime.starts_with("java")
+    }
+
+    /// Whether a start in this mode is as all later ones will be.
+    pub fn starts_at_its_best(&self, mode: &str) -> bool {
+        let is_forked = mode != "exec" && (self.may_lack.is_none() || mode == "stem+sdk");
+        is_forked || !self.settles()
     }
 
     /// Fails with a sentence where the host lacks what the language needs.

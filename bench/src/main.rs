@@ -27,7 +27,7 @@ Usage: bench/run [--quick] [MEASUREMENT …]
 
   --quick   a few samples of each: shows that all works, not how fast it is
 
-Measurements: start, up, warm, cold, snapstart, density, async, sqs, s3; without a name, all.
+Measurements: start, up, warm, cold, snapstart, standby, density, async, sqs, s3; without a name, all.
 Data is kept below CARGO_TARGET_DIR meanwhile, so that it lies on the same disk as a real data folder.";
 
 fn main() -> ExitCode {

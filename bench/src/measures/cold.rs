@@ -92,7 +92,7 @@ fn sample(bench: &Bench, language: &Language, published: Published) -> Result<Sa
     };
     for number in 0..STEM_AFTER_MAX {
         let (_, mode) = first(&mut client, &format!("before-{number}"))?;
-        if mode != "exec" || !language.settles() {
+        if language.starts_at_its_best(&mode) {
             break;
         }
     }

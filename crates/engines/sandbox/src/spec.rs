@@ -138,6 +138,8 @@ pub enum StartMode {
     Archive,
     /// It was forked from a booted interpreter without user code.
     Stem,
+    /// It was forked from an interpreter that has also loaded the AWS SDK of the runtime.
+    StemWithSdk,
     /// It was forked from the function's own runtime after its init.
     Template,
 }
@@ -148,6 +150,7 @@ impl std::fmt::Display for StartMode {
             StartMode::Exec => "exec",
             StartMode::Archive => "archive",
             StartMode::Stem => "stem",
+            StartMode::StemWithSdk => "stem+sdk",
             StartMode::Template => "template",
         })
     }

@@ -48,7 +48,7 @@ pub(crate) fn of(spec: &EnvironmentSpec, resolved: &Resolved, layout: &Layout) -
     let variables = command.variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     // The interpreter itself, and the size of its heap.
     let name = format!("{} {}", runtime.path.display(), command.arguments[1..].join(" "));
-    Ok(Stem { name, arguments: command.arguments, variables, lang: command.lang })
+    Ok(Stem { name, arguments: command.arguments, variables, lang: command.lang, with_sdk: false })
 }
 
 /// Whether a stem can bear functions of this runtime with so much memory, or why not.

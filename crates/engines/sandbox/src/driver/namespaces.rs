@@ -202,7 +202,7 @@ impl Namespaces {
                 match stems.into_iter().next() {
                     Some(stem) => {
                         start.origin = Origin::Stem { name: stem.name, is_template: false };
-                        StartMode::Stem
+                        if stem.with_sdk { StartMode::StemWithSdk } else { StartMode::Stem }
                     }
                     None => {
                         why_exec = missing_stems.last().map(|stem| client.why_no_stem(&stem.name));

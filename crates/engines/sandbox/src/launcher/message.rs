@@ -63,6 +63,8 @@ pub(crate) struct Stem {
     /// `NAME=value`
     pub variables: Vec<String>,
     pub lang: Option<PathBuf>,
+    /// Whether it loads the AWS SDK of the runtime.
+    pub with_sdk: bool,
 }
 
 /// One environment to start.

@@ -65,6 +65,7 @@ impl Sdks {
         let mut stem = plain.clone();
         stem.name = format!("{} {ARGUMENT}", plain.name);
         stem.arguments.push(ARGUMENT.to_owned());
+        stem.with_sdk = true;
         Some(stem)
     }
 
