@@ -190,3 +190,26 @@ def test_what_is_no_subscription_is_refused(functions, lambda_, name, logged):
         (403, "Extension.MissingExtensionIdentifier"),
     ]
     assert "maxItems must be between 1000 and 10000" in refused[2][2]
+
+
+def test_a_listener_that_never_comes_to_an_end_harms_nobody_else(functions, lambda_, name, logged):
+    endless = LISTENER.replace(
+        "        self.end_headers()\n",
+        "        self.end_headers()\n"
+        "        try:\n"
+        "            while True:\n"
+        "                self.wfile.write(bytes(65536))\n"
+        "        except OSError:\n"
+        "            print('hung up', flush=True)\n",
+    )
+    assert endless != LISTENER
+    asked = {"schemaVersion": "2022-12-13", "types": ["platform"], "destination": HTTP, "buffering": {"timeoutMs": 25}}
+    functions.create(
+        name,
+        "app.handler",
+        Code={"ZipFile": zipped({"app.py": FUNCTION})},
+        Layers=[layer(lambda_, name, {"extensions/listener": endless})],
+        Environment={"Variables": {"ASKED": json.dumps(asked), "API": TELEMETRY}},
+    )
+    assert functions.invoke(name, 1).payload == 1
+    logged(name, "hung up", "platform.runtimeDone")

@@ -22,7 +22,9 @@ use delivery::Queue;
 use subscription::Subscription;
 
 /// The most events from before a subscription that its subscriber still gets.
-const BACKLOG_MAX: usize = 1_000;
+const BACKLOG_EVENTS_MAX: usize = 1_000;
+/// The most bytes of log lines among them.
+const BACKLOG_BYTES_MAX: usize = 1024 * 1024;
 
 /// What happens in one environment, for those that subscribe to it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -63,8 +65,14 @@ struct Inner {
 #[derive(Debug)]
 struct State {
     /// What was told during init; `None` afterwards.
-    backlog: Option<Vec<TelemetryEvent>>,
+    backlog: Option<Backlog>,
     subscribers: Vec<Subscriber>,
+}
+
+#[derive(Debug, Default)]
+struct Backlog {
+    events: Vec<TelemetryEvent>,
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -78,7 +86,7 @@ struct Subscriber {
 impl Telemetry {
     /// For an environment that may have subscribers; the default is for one that has none.
     pub fn new() -> Telemetry {
-        let state = State { backlog: Some(Vec::new()), subscribers: Vec::new() };
+        let state = State { backlog: Some(Backlog::default()), subscribers: Vec::new() };
         Telemetry { inner: Some(Arc::new(Inner { listened: AtomicBool::new(true), state: Mutex::new(state) })) }
     }
 
@@ -95,9 +103,7 @@ impl Telemetry {
                 subscriber.queue.push(rendered, &event.time);
             }
         }
-        if let Some(backlog) = &mut state.backlog
-            && backlog.len() < BACKLOG_MAX
-        {
+        if let Some(backlog) = &mut state.backlog {
             backlog.push(event);
         }
     }
@@ -146,7 +152,7 @@ impl Telemetry {
         let Some(mut state) = self.state() else { return false };
         let Some(backlog) = &state.backlog else { return false };
         let queue = Arc::new(Queue::new(subscription.limits));
-        for event in backlog {
+        for event in &backlog.events {
             if let Some(rendered) = subscription.render(event) {
                 queue.push(rendered, &event.time);
             }
@@ -163,8 +169,57 @@ impl Telemetry {
     }
 }
 
+impl Backlog {
+    /// Keeps an event, unless there are too many already.
+    fn push(&mut self, event: TelemetryEvent) {
+        let bytes = match &event.record {
+            Record::Object(_) => 0,
+            Record::Line { text, .. } => text.len(),
+        };
+        if self.events.len() < BACKLOG_EVENTS_MAX && self.bytes + bytes <= BACKLOG_BYTES_MAX {
+            self.bytes += bytes;
+            self.events.push(event);
+        }
+    }
+}
+
 impl Drop for Subscriber {
     fn drop(&mut self) {
         self.delivery.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_before_a_subscription_is_bounded() {
+        let line = |bytes: usize| TelemetryEvent {
+            time: String::new(),
+            kind: "function",
+            record: Record::Line { text: "x".repeat(bytes), json: false },
+        };
+        let mut backlog = Backlog::default();
+        for _ in 0..8 {
+            backlog.push(line(BACKLOG_BYTES_MAX / 4));
+        }
+        assert_eq!(backlog.events.len(), 4);
+        let mut backlog = Backlog::default();
+        for _ in 0..2 * BACKLOG_EVENTS_MAX {
+            backlog.push(line(1));
+        }
+        assert_eq!(backlog.events.len(), BACKLOG_EVENTS_MAX);
+    }
+
+    #[test]
+    fn nobody_listens_after_an_init_without_subscribers() {
+        let telemetry = Telemetry::new();
+        assert!(telemetry.is_listened());
+        telemetry.close();
+        assert!(!telemetry.is_listened());
+        telemetry.restart();
+        assert!(telemetry.is_listened());
+        assert!(!Telemetry::default().is_listened());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
@@ -178,20 +178,19 @@ impl Line {
     }
 }
 
-/// Sends one request, on a connection of its own: what has thawed need not trust an old one.
+/// Sends one request, on a connection of its own: what has thawed need not trust an old one. Of the answer only the
+/// status counts; the rest, which may have no end, is not read.
 async fn post(stream: TcpStream, request: hyper::Request<Full<Bytes>>) -> io::Result<()> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    let answer = async move {
-        let answer = sender.send_request(request).await?;
-        let status = answer.status();
-        answer.into_body().collect().await?;
-        // The connection ends with its sender.
-        drop(sender);
-        Ok::<_, hyper::Error>(status)
+    let mut answer = std::pin::pin!(sender.send_request(request));
+    let answer = tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        // It may have ended with an answer.
+        _ = connection => answer.await,
     };
-    let (answer, _) = tokio::join!(answer, connection);
-    match answer.map_err(io::Error::other)? {
+    match answer.map_err(io::Error::other)?.status() {
         status if status.is_success() => Ok(()),
         status => Err(io::Error::other(format!("it answered {status}"))),
     }
