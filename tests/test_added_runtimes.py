@@ -80,6 +80,9 @@ def test_a_running_server_takes_the_runtime_of_an_image_and_gives_it_back(fresh_
     inside = call(fresh_server, f"{name}-2")
     assert inside["marked"] and not inside["host"], "it runs on the image's files"
     assert f"{VERSION:<16} added  oci:{layout}" in kobel("list", data=fresh_server.data)
+    command = [binary(), "doctor", "--data", fresh_server.data]
+    doctor = subprocess.run(command, env=client_environment(), capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S)
+    assert f"{PYTHON} of an added image" in doctor.stdout
     fresh_server.restart()
     assert call(fresh_server, f"{name}-3")["marked"]
     removed = kobel("remove", VERSION, data=fresh_server.data)

@@ -319,6 +319,9 @@ pub enum RuntimeAction {
 
 #[derive(Debug, Args)]
 pub struct Doctor {
+    /// The data folder whose added runtimes count.
+    #[arg(long, value_name = "DIR", default_value = ".kobel")]
+    pub data: PathBuf,
     #[arg(long, default_value = "auto")]
     pub isolation: Isolation,
     #[command(flatten)]

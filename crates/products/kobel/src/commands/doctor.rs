@@ -1,13 +1,14 @@
 use sandbox::{Config, Family, Feature, Sandbox};
 
 use super::Error;
-use crate::{cli, print};
+use crate::{cli, print, runtimes};
 
 /// Tells what this machine gives, and exits with an error if nothing could run.
 pub fn run(doctor: &cli::Doctor) -> Result<(), Error> {
     let folder = tempfile::tempdir().map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
     let (isolation, machines) = (doctor.isolation.into(), (&doctor.machines).into());
-    let config = Config { isolation, machines, ..Config::new(folder.path(), 4566, std::sync::Arc::new(|_, _| {})) };
+    let defaults = Config::new(folder.path(), 4566, std::sync::Arc::new(|_, _| {}));
+    let config = Config { isolation, machines, added_runtimes: Some(runtimes::at(&doctor.data)), ..defaults };
     let sandbox = Sandbox::open(config)?;
     show_runtimes(&sandbox);
     let capabilities = sandbox.capabilities();
@@ -42,7 +43,8 @@ fn show_runtimes(sandbox: &Sandbox) {
     print::line("Runtimes");
     for runtime in &found {
         let (mode, why) = sandbox.start_mode(runtime);
-        let detail = print::dim(&format!("{}; {why}", runtime.path.display()));
+        let inside = if runtime.root.is_some() { " of an added image" } else { "" };
+        let detail = print::dim(&format!("{}{inside}; {why}", runtime.path.display()));
         print::line(&format!("  {}  {:<16} {mode:<5} {detail}", print::verdict("yes", true), runtime.identifier()));
     }
     print::line(&format!(
