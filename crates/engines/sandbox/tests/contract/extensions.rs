@@ -121,3 +121,30 @@ pub async fn that_end_are_failures(isolation: Isolation) {
     };
     assert!(failed);
 }
+
+/// Registers for `$EVENTS`, and says when it hears of one.
+const PLAIN: &str = r#"#!/bin/sh
+api="http://$AWS_LAMBDA_RUNTIME_API/2020-01-01/extension"
+name="$(basename "$0")"
+id="$(curl -sS -D - -o /dev/null -H "Lambda-Extension-Name: $name" -d "{\"events\":[$EVENTS]}" "$api/register" |
+  sed -n 's/\r$//; s/^[Ll]ambda-[Ee]xtension-[Ii]dentifier: *//p')"
+while curl -sS -o /dev/null -H "Lambda-Extension-Identifier: $id" "$api/event/next"; do
+  echo "$name heard something"
+done
+"#;
+
+pub async fn that_do_not_leave_are_killed(isolation: Isolation) {
+    let bench = Bench::new(isolation).await;
+    let with = |events: &str, end: &str| PLAIN.replace("$EVENTS", events).replace("done\n", end);
+    let stubborn = with("\\\"SHUTDOWN\\\"", "  exec sleep 1000\ndone\n");
+    let deaf = with("", "done\n");
+    let layer = bench.code(&[("extensions/stubborn", &stubborn), ("extensions/deaf", &deaf)]);
+    ["stubborn", "deaf"].iter().for_each(|name| make_executable(&layer.join("extensions").join(name)));
+    let mut spec = bench.spec("python3.12", "app.handler", bench.code(&[("app.py", FUNCTION)]));
+    spec.layers.push(layer);
+    let environment = bench.start(spec).await;
+    response(environment.invoke(event("1")).await, &bench.lines);
+    environment.stop().await;
+    environment.ended().await;
+    assert_eq!(bench.lines.text(), "stubborn heard something\n");
+}

@@ -75,3 +75,29 @@ pub async fn names_what_an_image_lacks(isolation: Isolation) {
         assert_eq!(error.error_type(), expected);
     }
 }
+
+/// An external extension for an image's own shell.
+const EXTENSION: &str = r#"#!/bin/sh
+api=http://$AWS_LAMBDA_RUNTIME_API/2020-01-01/extension
+wget -S -q -O /dev/null --header "Lambda-Extension-Name: outer" --post-data '{"events":["INVOKE"]}' $api/register 2>/tmp/register
+id=$(sed -n 's/.*Lambda-Extension-Identifier: *//Ip' /tmp/register | tr -d '\r')
+while wget -q -O /dev/null --header "Lambda-Extension-Identifier: $id" $api/event/next; do
+  echo "outer heard something"
+done
+"#;
+
+pub async fn starts_the_extensions_of_an_image(isolation: Isolation) {
+    let bench = Bench::new(isolation).await;
+    let image = image(&bench);
+    let extension = image.root.join("opt/extensions/outer");
+    std::fs::create_dir_all(extension.parent().unwrap()).unwrap();
+    std::fs::write(&extension, EXTENSION).unwrap();
+    make_executable(&extension);
+    let environment = bench.start(spec(&bench, image)).await;
+    let outcome = environment.invoke(event("{}")).await;
+    assert!(outcome.result.is_ok(), "{:?}", outcome.result);
+    if outcome.extensions_work {
+        environment.settle(std::time::Duration::from_secs(30)).await.result.unwrap();
+    }
+    assert!(bench.lines.text().contains("outer heard something\n"), "{}", bench.lines.text());
+}

@@ -155,7 +155,9 @@ forked! {
     a_function_that_sets_up_its_interpreter_boots_it;
     extensions: live_beside_the_runtime,
     outlive_the_runtime,
-    that_end_are_failures;
+    that_end_are_failures,
+    that_do_not_leave_are_killed;
+    image: starts_the_extensions_of_an_image;
     sdk: python_functions_find_the_sdk_loaded_and_like_any_other,
     python_functions_with_another_sdk_or_none_do_without,
     nodejs_functions_find_the_sdk_loaded_and_like_any_other;
