@@ -39,7 +39,7 @@ pub enum Family {
 
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Family::Python => "python",
             Family::Nodejs => "nodejs",
             Family::Java => "java",

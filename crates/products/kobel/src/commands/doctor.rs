@@ -45,10 +45,10 @@ fn show_runtimes(sandbox: &Sandbox) {
         let (mode, why) = sandbox.start_mode(runtime);
         let inside = if runtime.root.is_some() { " of an added image" } else { "" };
         let detail = print::dim(&format!("{}{inside}; {why}", runtime.path.display()));
-        print::line(&format!("  {}  {:<16} {mode:<5} {detail}", print::verdict("yes", true), runtime.identifier()));
+        print::line(&format!("  {}  {:<16} {mode:<7} {detail}", print::verdict("yes", true), runtime.identifier()));
     }
     print::line(&format!(
-        "  {}  {:<16} {:<5} {}",
+        "  {}  {:<16} {:<7} {}",
         print::verdict("yes", true),
         "provided",
         sandbox::StartMode::Exec,
