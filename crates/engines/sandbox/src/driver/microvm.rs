@@ -16,6 +16,7 @@ mod link;
 mod machine;
 mod port;
 mod relay;
+mod vmlinux;
 
 use std::fs;
 use std::io;
@@ -192,7 +193,16 @@ fn furnish(dir: &Path, kernel: &Kernel, shown: &[Shown], program: &Path) -> io::
         fs::set_permissions(&fresh, fs::Permissions::from_mode(mode))?;
         fs::rename(&fresh, &file)
     };
-    install("kernel", 0o644, &|file| fs::copy(&kernel.image, file).map(drop))?;
+    let origin = kernel.origin()?;
+    let mark = dir.join("kernel.origin");
+    let is_there = fs::read_to_string(&mark).is_ok_and(|mark| mark == origin) && dir.join("kernel").exists();
+    // Unpacking takes a second.
+    if !is_there {
+        let image = fs::read(&kernel.image)?;
+        let unpacked = vmlinux::unpack(&image, &dir.join("kernel.packed"))?.unwrap_or(image);
+        install("kernel", 0o644, &|file| fs::write(file, &unpacked))?;
+        fs::write(&mark, origin)?;
+    }
     let archive = initrd::archive(kernel, shown)?;
     install("initrd", 0o644, &|file| fs::write(file, &archive))?;
     install("kobel", 0o755, &|file| fs::copy(program, file).map(drop))?;

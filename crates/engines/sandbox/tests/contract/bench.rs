@@ -73,6 +73,8 @@ impl Bench {
     }
 
     pub fn spec(&self, runtime: &str, handler: &str, code: PathBuf) -> EnvironmentSpec {
+        // An emulated processor takes its time.
+        let init_timeout_s = if self.sandbox.capabilities().driver == "microvm" { 150 } else { 30 };
         EnvironmentSpec {
             id: format!("e-{}", self.next.fetch_add(1, Ordering::Relaxed)),
             runtime: runtime.to_owned(),
@@ -83,7 +85,7 @@ impl Bench {
             variables: BTreeMap::from([("AWS_LAMBDA_FUNCTION_NAME".to_owned(), "f".to_owned())]),
             memory_mb: 256,
             ephemeral_storage_mb: 512,
-            init_timeout: Duration::from_secs(30),
+            init_timeout: Duration::from_secs(init_timeout_s),
             credentials: None,
             account_id: None,
             telemetry: sandbox::Telemetry::default(),

@@ -63,6 +63,14 @@ impl Kernel {
     }
 }
 
+impl Kernel {
+    /// What tells its image from another one.
+    pub(super) fn origin(&self) -> std::io::Result<String> {
+        let meta = fs::metadata(&self.image)?;
+        Ok(format!("{} {} {:?}", self.image.display(), meta.len(), meta.modified()?))
+    }
+}
+
 /// Kernels of the host, with the time they were installed.
 fn installed() -> Vec<(std::time::SystemTime, PathBuf)> {
     let boot = entries(Path::new("/boot")).into_iter().filter(|path| name_of(path).starts_with("vmlinuz"));
