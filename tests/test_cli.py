@@ -57,7 +57,7 @@ def test_doctor_tells_what_the_host_gives():
         assert part in report
     starts = [line.split()[1:3] for line in text(done).splitlines() if line.startswith("  yes  ")]
     modes = {(re.sub(r"[\d.x]+$", "", runtime), mode) for runtime, mode in starts}
-    assert {("python", "stem"), ("nodejs", "stem"), ("java", "exec"), ("provided", "exec")} <= modes
+    assert {("python", "stem"), ("nodejs", "stem"), ("java", "archive"), ("provided", "exec")} <= modes
 
 
 def test_no_server_is_one_sentence_with_what_to_do():
