@@ -115,6 +115,48 @@ class TestFailures:
             assert done.payload["errorMessage"] == message
 
 
+class TestReset:
+    """Where the processes of an environment have ended, the next invocation runs its init again, as a part of itself."""
+
+    CODE = """
+import os, time
+time.sleep(0.1)
+def handler(event, context):
+    if event == "exit":
+        os._exit(1)
+    if event == "hang":
+        time.sleep(60)
+    return os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+"""
+
+    @pytest.mark.parametrize("end", ["exit", "hang"])
+    def test_the_environment_goes_on_with_its_log(self, functions, name, end):
+        functions.create(name, **python(self.CODE), Timeout=2)
+        first = functions.invoke(name)
+        assert "INIT_START" in first.log and "Init Duration" in first.log
+        assert functions.invoke(name, end).error == "Unhandled"
+        again = functions.invoke(name)
+        assert again.payload == first.payload
+        assert "INIT_START" not in again.log and "Init Duration" not in again.log
+        # What the init takes is a part of the duration now.
+        assert float(re.search(r"\tDuration: ([\d.]+) ms", again.log)[1]) >= 100
+
+    def test_an_init_that_failed_is_run_again_for_each_caller(self, functions, name):
+        functions.create(name, **python("import os\nos._exit(3)\n"))
+        assert "INIT_START" in functions.invoke(name).log
+        again = functions.invoke(name)
+        assert "INIT_START" not in again.log
+        assert re.findall(r"Phase: (\w+)\t", again.log) == ["invoke"]
+        assert again.payload["errorType"] == "Runtime.ExitError"
+
+    def test_new_code_has_a_new_environment(self, lambda_, functions, name):
+        functions.create(name, **python(self.CODE), Timeout=2)
+        functions.invoke(name, "exit")
+        lambda_.update_function_code(FunctionName=name, ZipFile=zipped({"app.py": self.CODE + "# new\n"}))
+        functions.wait_active(name)
+        assert "INIT_START" in functions.invoke(name).log
+
+
 class TestBackground:
     def test_timers_left_behind_go_on_with_the_next_invocation(self, functions, name):
         code = "let fired = 0; exports.handler = async (event) => { if (event.start) setTimeout(() => fired++, 50); " \

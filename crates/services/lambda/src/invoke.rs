@@ -6,6 +6,7 @@
 mod execution;
 mod measures;
 mod notes;
+mod resets;
 mod snapshot;
 mod specification;
 mod standby;
@@ -26,6 +27,7 @@ use crate::registry::{Registry, Resolved};
 use crate::snapshot::Snapshots;
 use execution::Execution;
 pub(crate) use measures::Measures;
+use resets::Resets;
 
 /// How invocations run on this host.
 #[derive(Clone, Debug)]
@@ -57,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) pool: Pool,
     pub(crate) standby: Standby,
     pub(crate) snapshots: Snapshots,
+    pub(crate) resets: Resets,
     pub(crate) logs: Logs,
     pub(crate) config: Config,
     /// How many invocations run, spares that are being started counted.
@@ -136,6 +139,7 @@ impl Invoker {
             pool,
             standby,
             snapshots: Snapshots::default(),
+            resets: Resets::default(),
             logs,
             config,
             running: watch::Sender::new(0),

@@ -116,6 +116,16 @@ impl Logs {
 }
 
 impl LogStream {
+    /// Whose output it is.
+    pub fn spec(&self) -> &StreamSpec {
+        &self.spec
+    }
+
+    /// Who else is told.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
     /// From now on lines belong to the tail of a new invocation.
     pub fn begin_tail(&self) {
         self.tail().clear();

@@ -122,7 +122,9 @@ impl<'a> Execution<'a> {
             Ok(Prepared::InitFailed { error, spent, specification }) => {
                 let end = self.init_failed(&error, spent, &specification.log);
                 self.say_end(&specification.log, &end);
-                (end, specification.log.take_tail())
+                let tail = specification.log.take_tail();
+                self.reset(specification.log);
+                (end, tail)
             }
             Err(error) => {
                 self.tell_journal(error.code.as_ref(), &error.message, Duration::ZERO);
@@ -183,20 +185,30 @@ impl<'a> Execution<'a> {
         {
             return Ok(prepared);
         }
-        self.start(self.specify().await?).await
+        match self.inner.resets.take(&Key::of(self.version()), self.inner.fabric.now()) {
+            Some(log) => self.start_again(self.specify(Some(log)).await?).await,
+            None => self.start(self.specify(None).await?).await,
+        }
+    }
+
+    /// Runs the init of an environment whose processes have ended, as part of the invocation.
+    async fn start_again(&self, made: Specification) -> Result<Prepared, wire::Error> {
+        made.log.begin_tail();
+        self.say_start(&made.log);
+        self.repeat_init(made).await
     }
 
     /// What a new environment is made with.
-    async fn specify(&self) -> Result<Specification, wire::Error> {
+    async fn specify(&self, reset: Option<Arc<LogStream>>) -> Result<Specification, wire::Error> {
         let folders = self.inner.packages.folders(self.version()).await?;
-        let made = Specification::make(self.inner, self.version(), folders);
+        let made = Specification::make(self.inner, self.version(), folders, reset);
         made.credentials.session.set_current(Some(self.trace.clone()));
         Ok(made)
     }
 
     /// A cold start from a snapshot; `None` where it is of no use any more.
     async fn restore(&self, snapshot: &Snapshot) -> Result<Option<Prepared>, wire::Error> {
-        let made = self.specify().await?.restored(snapshot);
+        let made = self.specify(None).await?.restored(snapshot);
         let (version, log) = (self.version(), made.log.clone());
         log.begin_tail();
         made.say_restore_start(version);
@@ -309,6 +321,7 @@ impl<'a> Execution<'a> {
             false => {
                 // Nor need it wait for how extensions end.
                 let invoked = self.invoked(&end, tail.clone());
+                self.reset(instance.log.clone());
                 self.answer(Ok(invoked));
                 instance.end().await;
             }
@@ -322,6 +335,11 @@ impl<'a> Execution<'a> {
             self.inner.packages.keep_only(&self.inner.registry).await;
         }
         (end, tail)
+    }
+
+    /// Lets a later invocation go on where the processes of an environment have ended.
+    fn reset(&self, log: Arc<LogStream>) {
+        self.inner.resets.give(Key::of(self.version()), self.inner.fabric.now(), log);
     }
 
     /// Tells the caller, unless that was done.

@@ -70,7 +70,7 @@ impl Inner {
 
     async fn run_init(&self, version: &Arc<Version>) -> Result<Snapshot, Fault> {
         let folders = self.packages.folders(version).await.map_err(Fault::Code)?;
-        let mut made = Specification::make(self, version, folders).before_snapshot();
+        let mut made = Specification::make(self, version, folders, None).before_snapshot();
         made.spec.init_timeout = INIT_MIN.max(Duration::from_secs(u64::from(version.timeout_s)));
         made.say_init_start(version);
         let authorization = made.spec.credentials.as_ref().map(|keys| keys.authorization.clone()).unwrap_or_default();

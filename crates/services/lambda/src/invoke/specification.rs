@@ -35,13 +35,23 @@ pub(super) struct Specification {
 }
 
 impl Specification {
-    /// Draws a new environment's id, opens its role's session and its log.
-    pub(super) fn make(inner: &Inner, version: &Version, folders: Folders) -> Specification {
+    /// Draws a new environment's id, opens its role's session and its log, unless it goes on with that of one that was
+    /// `reset`.
+    pub(super) fn make(
+        inner: &Inner,
+        version: &Version,
+        folders: Folders,
+        reset: Option<Arc<LogStream>>,
+    ) -> Specification {
         let fabric = &inner.fabric;
         let id = fabric.entropy.text(ID_ALPHABET, ID_LENGTH);
-        let stream = stream(fabric, version, &id);
+        let log = reset.unwrap_or_else(|| {
+            let may_have_extensions = !folders.layers.is_empty() || folders.image.is_some();
+            let telemetry = if may_have_extensions { Telemetry::new() } else { Telemetry::default() };
+            inner.logs.open(stream(fabric, version, &id), telemetry)
+        });
         let (credentials, keys) = open_session(fabric, version);
-        let mut variables = own_variables(inner, version, &stream);
+        let mut variables = own_variables(inner, version, log.spec());
         let mut served = None;
         if version.has_snap_start() {
             let keys = served_credentials(fabric, keys);
@@ -51,9 +61,6 @@ impl Specification {
             variables.extend(in_variables(keys));
         }
         variables.extend(version.environment.clone().unwrap_or_default());
-        let may_have_extensions = !folders.layers.is_empty() || folders.image.is_some();
-        let telemetry = if may_have_extensions { Telemetry::new() } else { Telemetry::default() };
-        let log = inner.logs.open(stream, telemetry.clone());
         let spec = EnvironmentSpec {
             id,
             runtime: version.runtime.clone().unwrap_or_default(),
@@ -67,7 +74,7 @@ impl Specification {
             init_timeout: super::execution::INIT_MAX,
             credentials: served,
             account_id: Some(version.scope.account.to_string()),
-            telemetry,
+            telemetry: log.telemetry().clone(),
         };
         Specification { spec, log, credentials, code: folders.held }
     }

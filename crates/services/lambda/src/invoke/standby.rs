@@ -75,7 +75,7 @@ impl Start {
                 return None;
             }
         };
-        let made = Specification::make(inner, version, folders);
+        let made = Specification::make(inner, version, folders, None);
         made.say_init_start(version);
         let (began, clock) = (inner.fabric.now(), now());
         match inner.environments.start(made.spec.clone(), made.log.clone()).await {
