@@ -18,8 +18,8 @@ use crate::plan::{self, Layout};
 use crate::runtimes::{Resolved, Runtime};
 use crate::spec::{EnvironmentSpec, Line, Output};
 
-/// How long the making of an archive may take.
-const TRAINING_MAX: Duration = Duration::from_secs(180);
+/// How long the making of an archive may take, on a machine that has better to do.
+const TRAINING_MAX: Duration = Duration::from_secs(600);
 /// The largest archive, in bytes.
 const ARCHIVE_BYTES_MAX: u64 = 1 << 30;
 /// How much of what the JVM says is kept, in bytes.
@@ -82,7 +82,7 @@ fn starting(
         ..spec.clone()
     };
     let why = Bearing::Program("it makes an archive of classes");
-    Ok(namespaces::start(&spec, command, Conversation::Channel, why)?.alone())
+    Ok(namespaces::start(&spec, command, Conversation::Channel, why)?.in_background())
 }
 
 /// Writes what comes to a file; gives its size, in bytes.

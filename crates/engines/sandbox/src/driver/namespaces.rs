@@ -58,6 +58,9 @@ pub(crate) struct Settings {
     pub machine: Option<MachineFiles>,
 }
 
+/// The weight of work in the background, where a vCPU of a function has 1,024.
+const BACKGROUND_CPU_SHARES: u64 = 128;
+
 /// A start that has not been asked for yet.
 pub(crate) struct Starting {
     start: Start,
@@ -145,8 +148,9 @@ fn start_with(
 }
 
 impl Starting {
-    /// Without the extensions of the function's layers.
-    pub(crate) fn alone(mut self) -> Starting {
+    /// As work that nobody waits for: without the extensions of the function's layers, and after all others' CPU time.
+    pub(crate) fn in_background(mut self) -> Starting {
+        self.start.limits.cpu_shares = BACKGROUND_CPU_SHARES;
         self.extensions.clear();
         self.start.extensions.programs.clear();
         self
