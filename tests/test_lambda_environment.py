@@ -157,6 +157,24 @@ def handler(event, context):
         assert "INIT_START" in functions.invoke(name).log
 
 
+class TestJsonLogs:
+    def test_lines_of_the_function_itself_are_filtered_by_their_level(self, functions, name):
+        shown = ['{"level":"WARN","nut":1}', '{"level":"error","nut":2}', '{"level":"FATAL","timestamp":"2026-01-01T00:00:00Z","nut":3}']
+        hidden = ['{"level":"INFO","nut":4}', '{"nut":5}', '{"level":"loud","nut":6}', '{"level":"ERROR","timestamp":"noon","nut":7}', "nut 8"]
+        code = "def handler(event, context):\n    for line in event:\n        print(line)\n"
+        logging = {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"}
+        functions.create(name, **python(code), LoggingConfig=logging)
+        log = functions.invoke(name, shown + hidden).log
+        assert [line for line in log.splitlines() if "nut" in line] == shown
+
+    def test_lines_of_the_platform_are_filtered_by_their_level(self, functions, name):
+        logging = {"LogFormat": "JSON", "SystemLogLevel": "WARN"}
+        functions.create(name, **python("def handler(event, context):\n    return 1 / event\n"), LoggingConfig=logging)
+        assert "platform." not in functions.invoke(name, 1).log
+        kinds = [json.loads(line).get("type") for line in functions.invoke(name, 0).log.splitlines()]
+        assert "platform.report" in kinds and "platform.start" not in kinds
+
+
 class TestBackground:
     def test_timers_left_behind_go_on_with_the_next_invocation(self, functions, name):
         code = "let fired = 0; exports.handler = async (event) => { if (event.start) setTimeout(() => fired++, 50); " \

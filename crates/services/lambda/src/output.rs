@@ -234,10 +234,13 @@ impl sandbox::Output for LogStream {
     }
 }
 
-/// The level of a line in a JSON log: what its `level` says, `INFO` where it says none.
+/// The level of a line in a JSON log: what its `level` says, `INFO` where it says none, or has a `timestamp` that is none.
 fn level_of(line: &str) -> Level {
     let level = || {
         let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
+        if let Some(timestamp) = object.get("timestamp") {
+            Timestamp::parse_iso8601(timestamp.as_str()?)?;
+        }
         Level::parse(object.get("level")?.as_str()?)
     };
     level().unwrap_or(Level::Info)
@@ -255,6 +258,10 @@ mod tests {
             ("{\"level\":\"ERROR\",\"message\":1}", Level::Error),
             ("{\"level\":\"loud\"}", Level::Info),
             ("{\"level\":3}", Level::Info),
+            ("{\"level\":\"WARN\",\"timestamp\":\"2026-01-01T00:00:00Z\"}", Level::Warn),
+            ("{\"level\":\"WARN\",\"timestamp\":\"2026-01-01T00:00:00.123+01:00\"}", Level::Warn),
+            ("{\"level\":\"WARN\",\"timestamp\":\"yesterday\"}", Level::Info),
+            ("{\"level\":\"WARN\",\"timestamp\":7}", Level::Info),
         ];
         for (line, expected) in cases {
             assert_eq!(level_of(line), expected, "{line}");
