@@ -70,5 +70,6 @@ def test_an_idle_environment_stands_still_until_the_next_event(server, functions
     wait_until(lambda: is_frozen(pid), what="the idle environment is frozen")
     before = functions.invoke(name).payload
     wait_until(lambda: functions.invoke(name).payload > before, what="what it does beside goes on")
-    assert processes_of(server, name) == [pid]
+    # Beside it another one may stand by.
+    assert pid in processes_of(server, name)
     wait_until(lambda: is_frozen(pid), what="it is frozen again")
