@@ -21,7 +21,7 @@ use crate::exit::Exit;
 use crate::metadata::{self, Metadata};
 use crate::session::listen::{self, Route};
 use crate::spec::{EnvironmentSpec, ExtensionStatus, Invocation, Output, Subscribed};
-use crate::telemetry::{self, Telemetry};
+use crate::telemetry;
 pub(crate) use api::{caller, is_path, refused};
 pub(crate) use launch::names as external;
 #[cfg(target_os = "linux")]
@@ -41,7 +41,7 @@ pub(crate) struct Extensions {
     /// External ones.
     crew: Option<Crew>,
     credentials: Option<RoleCredentials>,
-    pub(crate) telemetry: Telemetry,
+    pub(crate) telemetry: telemetry::Life,
     metadata: Metadata,
     own: Weak<Extensions>,
 }
@@ -71,8 +71,7 @@ impl Extensions {
                 _ => registry.started(name),
             }
         }
-        let telemetry = spec.telemetry.clone();
-        telemetry.restart();
+        let telemetry = spec.telemetry.begin();
         let (registry, changes) = (Mutex::new(registry), watch::Sender::new(0));
         let (credentials, metadata) = (spec.credentials.clone(), Metadata::of(spec));
         Arc::new_cyclic(|own| Extensions {

@@ -32,6 +32,14 @@ pub struct Telemetry {
     inner: Option<Arc<Inner>>,
 }
 
+/// The life of one environment. What it does leaves the subscribers of a later one alone, which goes on with the same log
+/// while this one still ends.
+#[derive(Debug)]
+pub(crate) struct Life {
+    telemetry: Telemetry,
+    number: u64,
+}
+
 /// One event.
 #[derive(Clone, Debug)]
 pub struct TelemetryEvent {
@@ -64,6 +72,8 @@ struct Inner {
 
 #[derive(Debug)]
 struct State {
+    /// Which environment's life it is, where one goes on after another.
+    life: u64,
     /// What was told during init; `None` afterwards.
     backlog: Option<Backlog>,
     subscribers: Vec<Subscriber>,
@@ -77,6 +87,7 @@ struct Backlog {
 
 #[derive(Debug)]
 struct Subscriber {
+    life: u64,
     extension: String,
     subscription: Subscription,
     queue: Arc<Queue>,
@@ -86,7 +97,7 @@ struct Subscriber {
 impl Telemetry {
     /// For an environment that may have subscribers; the default is for one that has none.
     pub fn new() -> Telemetry {
-        let state = State { backlog: Some(Backlog::default()), subscribers: Vec::new() };
+        let state = State { life: 0, backlog: Some(Backlog::default()), subscribers: Vec::new() };
         Telemetry { inner: Some(Arc::new(Inner { listened: AtomicBool::new(true), state: Mutex::new(state) })) }
     }
 
@@ -98,7 +109,7 @@ impl Telemetry {
     /// Puts an event before all subscribers, those too that come before the end of init.
     pub fn tell(&self, event: TelemetryEvent) {
         let Some(mut state) = self.state() else { return };
-        for subscriber in &state.subscribers {
+        for subscriber in state.of_life(state.life) {
             if let Some(rendered) = subscriber.subscription.render(&event) {
                 subscriber.queue.push(rendered, &event.time);
             }
@@ -108,27 +119,37 @@ impl Telemetry {
         }
     }
 
-    /// Another init phase begins: nobody has subscribed.
-    pub(crate) fn restart(&self) {
-        self.stop();
+    /// An environment begins its life: nobody has subscribed to it.
+    pub(crate) fn begin(&self) -> Life {
+        let mut number = 0;
         if let (Some(inner), Some(mut state)) = (&self.inner, self.state()) {
+            state.life += 1;
             state.backlog.get_or_insert_default();
             inner.listened.store(true, Ordering::Relaxed);
+            number = state.life;
         }
+        Life { telemetry: self.clone(), number }
     }
 
+    fn state(&self) -> Option<MutexGuard<'_, State>> {
+        Some(self.inner.as_ref()?.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Life {
     /// Nobody can subscribe any more.
     pub(crate) fn close(&self) {
-        if let (Some(inner), Some(mut state)) = (&self.inner, self.state()) {
+        if let (Some(inner), Some(mut state)) = (&self.telemetry.inner, self.state()) {
             state.backlog = None;
-            inner.listened.store(!state.subscribers.is_empty(), Ordering::Relaxed);
+            let listened = state.subscribers.iter().any(|subscriber| subscriber.life == self.number);
+            inner.listened.store(listened, Ordering::Relaxed);
         }
     }
 
     /// Delivers what waits, for as long as `limit`.
     pub(crate) async fn flush(&self, limit: Duration) {
-        let queues: Vec<Arc<Queue>> = match self.state() {
-            Some(state) => state.subscribers.iter().map(|subscriber| subscriber.queue.clone()).collect(),
+        let queues: Vec<Arc<Queue>> = match self.telemetry.state() {
+            Some(state) => state.of_life(self.number).map(|subscriber| subscriber.queue.clone()).collect(),
             None => return,
         };
         let all = async {
@@ -142,8 +163,8 @@ impl Telemetry {
 
     /// Delivers no more.
     pub(crate) fn stop(&self) {
-        if let Some(mut state) = self.state() {
-            state.subscribers.clear();
+        if let Some(mut state) = self.telemetry.state() {
+            state.subscribers.retain(|subscriber| subscriber.life != self.number);
         }
     }
 
@@ -158,14 +179,24 @@ impl Telemetry {
             }
         }
         let delivery = tokio::spawn(delivery::run(queue.clone(), subscription.clone(), through));
-        let is_same = |one: &Subscriber| one.extension == extension && one.subscription.api == subscription.api;
+        let (life, extension) = (self.number, extension.to_owned());
+        let is_same = |one: &Subscriber| {
+            one.life == life && one.extension == extension && one.subscription.api == subscription.api
+        };
         state.subscribers.retain(|subscriber| !is_same(subscriber));
-        state.subscribers.push(Subscriber { extension: extension.to_owned(), subscription, queue, delivery });
+        state.subscribers.push(Subscriber { life, extension, subscription, queue, delivery });
         true
     }
 
+    /// As long as no later life has begun.
     fn state(&self) -> Option<MutexGuard<'_, State>> {
-        Some(self.inner.as_ref()?.state.lock().unwrap_or_else(PoisonError::into_inner))
+        self.telemetry.state().filter(|state| state.life == self.number)
+    }
+}
+
+impl State {
+    fn of_life(&self, number: u64) -> impl Iterator<Item = &Subscriber> {
+        self.subscribers.iter().filter(move |subscriber| subscriber.life == number)
     }
 }
 
@@ -215,11 +246,29 @@ mod tests {
     #[test]
     fn nobody_listens_after_an_init_without_subscribers() {
         let telemetry = Telemetry::new();
+        let first = telemetry.begin();
         assert!(telemetry.is_listened());
-        telemetry.close();
+        first.close();
         assert!(!telemetry.is_listened());
-        telemetry.restart();
-        assert!(telemetry.is_listened());
         assert!(!Telemetry::default().is_listened());
+    }
+
+    #[tokio::test]
+    async fn an_environment_that_ends_leaves_its_successor_alone() {
+        let asked =
+            br#"{"schemaVersion":"2022-12-13","types":["platform"],"destination":{"protocol":"TCP","port":4243}}"#;
+        let subscription = Subscription::parse(subscription::Api::Telemetry, asked).expect("valid");
+        let telemetry = Telemetry::new();
+        let first = telemetry.begin();
+        assert!(first.subscribe("a", subscription.clone(), Weak::new()));
+        let second = telemetry.begin();
+        assert!(!first.subscribe("b", subscription.clone(), Weak::new()));
+        assert!(second.subscribe("a", subscription, Weak::new()));
+        first.close();
+        first.stop();
+        second.close();
+        assert!(telemetry.is_listened());
+        second.stop();
+        assert!(telemetry.state().expect("a state").subscribers.is_empty());
     }
 }
