@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,16 @@ UNPRIVILEGED = 65534
 """`nobody`: has no rights on the host, and no control groups."""
 SERVER_MEMORY_MB_MAX = 600
 """What the server may come to hold in memory, whatever functions do."""
+
+
+def own_address():
+    """An address of this host that is not its loopback's, where it has one; else the gateway's, which stands for it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        try:
+            client.connect(("203.0.113.1", 9))
+        except OSError:
+            return "192.0.0.1"
+        return client.getsockname()[0]
 
 
 @pytest.fixture(scope="module", params=["root", "nobody"])

@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from attacks import stage, unharmed  # noqa: F401
+from attacks import own_address, stage, unharmed  # noqa: F401
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="system calls are made by their numbers")
 
@@ -367,13 +367,68 @@ def test_services_of_the_host_are_not_reached(stage, name):
         port = service.getsockname()[1]
         code = """
 import socket
-addresses = ["127.0.0.1", "127.1.2.3", "0.0.0.0", "169.254.169.254", event["own"], "10.0.0.1", "8.8.8.8"]
-result = {address: attempt(socket.create_connection, (address, event["port"]), 3) for address in addresses}
-result["ipv6"] = attempt(socket.create_connection, ("::1", event["port"]), 3)
+addresses = ["127.0.0.1", "127.1.2.3", "0.0.0.0", "169.254.169.254", event["own"], "10.0.0.1", "192.168.0.1", "192.0.0.1",
+             "192.0.0.2", "255.255.255.255", "224.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "fe80::1", "fd00::2"]
+result = {address: attempt(socket.create_connection, (address, event["port"]), 10) for address in addresses}
 """
-        own = socket.gethostbyname(socket.gethostname())
-        result = stage.result(name, code, event={"port": port, "own": own})
-    assert set(result.values()) <= {"ECONNREFUSED", "ENETUNREACH", "EADDRNOTAVAIL", "EHOSTUNREACH"}, result
+        own = own_address()
+        result = stage.result(name, code, event={"port": port, "own": own}, Timeout=60)
+    refused = {"ECONNREFUSED", "ENETUNREACH", "EADDRNOTAVAIL", "EHOSTUNREACH", "EINVAL", "EACCES"}
+    assert set(result.values()) <= refused, result
+
+
+def test_scanning_the_host_s_ports(stage, name):
+    """Neither by its own addresses nor by the gateway: the server's port is among those that nobody may find."""
+    code = """
+import socket
+result = []
+for address in ("192.0.0.1", event["own"]):
+    for port in [*range(1, 1024), 9001, event["port"]]:
+        with socket.socket() as client:
+            client.settimeout(10)
+            # The gateway answers names.
+            if client.connect_ex((address, port)) == 0 and (address, port) != ("192.0.0.1", 53):
+                result.append([address, port])
+"""
+    own = own_address()
+    assert stage.result(name, code, event={"port": stage.server.port, "own": own}, Timeout=120) == []
+
+
+def test_datagrams_to_services_of_the_host(stage, name):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as service:
+        service.bind(("0.0.0.0", 0))
+        service.setblocking(False)
+        code = """
+import socket
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+addresses = ["127.0.0.1", "192.0.0.1", event["own"], "255.255.255.255", "224.0.0.1", "169.254.169.254"]
+result = [attempt(client.sendto, b"found", (address, event["port"])) for address in addresses]
+connected = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+connected.settimeout(10)
+connected.connect((event["own"], event["port"]))
+connected.send(b"found")
+result = attempt(connected.recv, 1)
+"""
+        own = own_address()
+        result = stage.result(name, code, event={"port": service.getsockname()[1], "own": own}, Timeout=60)
+        assert result in ("EHOSTUNREACH", "ECONNREFUSED"), result
+        with pytest.raises(BlockingIOError):
+            service.recv(16)
+
+
+def test_taking_addresses_that_are_not_its_own(stage, name):
+    code = """
+import socket
+IP_FREEBIND = 15
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.setsockopt(socket.SOL_IP, IP_FREEBIND, 1)
+client.bind(("203.0.113.77", 0))
+client.settimeout(1)
+question = b"\\x12\\x34\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\0\\0\\1\\0\\1"
+result = [attempt(client.sendto, question, ("192.0.0.1", 53)), attempt(client.recv, 512)]
+"""
+    assert stage.result(name, code) == ["ENETUNREACH", "timed out"]
 
 
 def test_ports_of_the_host_are_not_taken(stage, name):

@@ -13,9 +13,11 @@ use crate::unpack::{Removals, make_folder};
 const MOUNT_POINTS: [&str; 3] = ["dev", "proc", "tmp"];
 /// Where a runtime from an image gets the function's code. An image's own contents stay.
 const FOLDERS: [&str; 5] = ["opt", "etc", "var/lang", "var/runtime", "var/task"];
-/// What a container engine would write anew for each container.
-const FILES: [(&str, &str); 2] =
-    [("etc/hosts", "127.0.0.1 localhost sandbox sandbox.localdomain\n::1 localhost\n"), ("etc/resolv.conf", "")];
+/// What a container engine would write anew for each container. The address is that of the sandbox's gateway.
+const FILES: [(&str, &str); 2] = [
+    ("etc/hosts", "127.0.0.1 localhost sandbox sandbox.localdomain\n::1 localhost\n192.0.0.1 host.kobel.internal\n"),
+    ("etc/resolv.conf", "nameserver 192.0.0.1\n"),
+];
 
 /// An unpacked layer.
 pub(crate) struct Layer {

@@ -43,7 +43,7 @@ pub(crate) fn of_processes(reason: Option<String>) -> Capabilities {
     let features = vec![
         Feature::off("namespaces", none),
         Feature::off("read-only root", none),
-        Feature::off("private network", none),
+        Feature::off("network", "functions use the host's own, as any process does"),
         Feature::off("seccomp", "needs the namespaces driver"),
         memory,
         Feature::off("pids limit", "needs the namespaces driver"),

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::network::NetworkConfig;
 use crate::runtimes::AddedRuntimes;
 
 /// Receives each connection that a function makes to the endpoint.
@@ -59,6 +60,8 @@ pub struct Config {
     pub connections: Connections,
     /// The port, on 127.0.0.1, at which functions reach the endpoint.
     pub endpoint_port: u16,
+    /// What functions reach.
+    pub network: NetworkConfig,
     /// The program that becomes the launcher when run with `--kobel-launcher`; by default the
     /// running executable.
     pub launcher: Option<PathBuf>,
@@ -82,6 +85,7 @@ impl Config {
             runtime_dirs: Vec::new(),
             added_runtimes: None,
             machines: Machines::default(),
+            network: NetworkConfig::default(),
         }
     }
 }

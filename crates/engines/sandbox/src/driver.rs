@@ -20,6 +20,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::mpsc;
 
+use crate::attendant::Attendant;
 use crate::config::Connection;
 use crate::exit::Exit;
 use crate::spec::StartMode;
@@ -42,8 +43,10 @@ pub(crate) struct Spawned {
     /// What they write, in one.
     pub extensions_output: Option<Receiver>,
     /// The listener of the endpoint inside the environment; `None` where the server's own port is
-    /// within reach.
+    /// within reach, or must not be.
     pub endpoint: Option<Listener>,
+    /// What carries its packets to the outside, if it reaches it by a cable.
+    pub gateway: Option<Attendant>,
     /// How the runtime came to life.
     pub mode: StartMode,
     /// Why it was executed and not forked.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
+use crate::attendant::Attendant;
 use crate::deadline;
 use crate::driver::{Ended, Link, Process, Spawned};
 use crate::error::{FunctionError, StartError};
@@ -54,6 +55,7 @@ struct Inner {
     extensions: Arc<Extensions>,
     /// Serves the Extensions API where the session does not, and hears of external extensions.
     servants: Vec<JoinHandle<()>>,
+    gateway: Option<Attendant>,
     /// Why it ends, once that is known.
     doom: OnceLock<ShutdownReason>,
     /// What it was forked from, and ends with.
@@ -110,6 +112,7 @@ impl Environment {
             mode: spawned.mode,
             why_exec: spawned.why_exec,
             servants: extensions.attend().into_iter().chain(api).chain(endpoint).collect(),
+            gateway: spawned.gateway,
             extensions,
             doom: OnceLock::new(),
             template: OnceLock::new(),
@@ -383,6 +386,7 @@ impl Inner {
         }
         self.servants.iter().for_each(JoinHandle::abort);
         self.extensions.telemetry.stop();
+        self.gateway.iter().for_each(Attendant::end);
         ended
     }
 }

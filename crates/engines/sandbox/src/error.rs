@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::exit::Exit;
+use crate::network::Network;
 
 /// The largest response of a synchronous invocation, in bytes: 6 MiB and 100 bytes.
 pub const RESPONSE_BYTES_MAX: usize = 6_291_556;
@@ -60,6 +61,18 @@ pub enum Error {
          `--isolation process`; `kobel doctor` tells what is missing"
     )]
     ExtensionsNeedNamespaces,
+    /// A plain process has the host's network, whatever is asked for.
+    #[error(
+        "a network of `{network}` needs the namespaces driver, and functions run as plain processes here, with the host's \
+         network: run Kobel on Linux, without `--isolation process`; `kobel doctor` tells what is missing"
+    )]
+    NetworkNeedsNamespaces { network: Network },
+    /// A virtual machine has no interface to the outside.
+    #[error(
+        "a network of `{network}` needs the namespaces driver: functions that are virtual machines reach Kobel's endpoint, \
+         which is the network `kobel`"
+    )]
+    NetworkOfMachines { network: Network },
     /// The Java classes of the runtime could not be compiled.
     #[error("failed to compile the Java runtime with `{javac}`: {detail}")]
     JavaCompile { javac: String, detail: String },

@@ -149,6 +149,7 @@ mod tests {
             variables: BTreeMap::from([("STAGE".to_owned(), "function".to_owned())]),
             memory_mb: 128,
             ephemeral_storage_mb: 512,
+            network: None,
             init_timeout: std::time::Duration::from_secs(10),
             credentials: None,
             account_id: None,

@@ -12,6 +12,7 @@
 //! With root it needs no more. Without, it first enters a user namespace in which it is root.
 
 mod birth;
+mod cable;
 mod confine;
 mod forks;
 mod init;
@@ -31,6 +32,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::event::epoll;
 
 use crate::cgroup::Hierarchy;
+use crate::network::Network;
 use message::{Event, Origin, Prepare, Request, Start};
 use nursery::{Last, Nursery, Sandbox};
 use root::Root;
@@ -130,15 +132,15 @@ fn run() -> io::Result<()> {
     let entered = birth::enter_own_namespaces();
     let control = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
     let Some((request, _)) = message::receive::<Request>(&control)? else { return Ok(()) };
-    let Request::Prepare(Prepare { root_dir, runtime_dir, group_name, ports, machine }) = request else {
+    let Request::Prepare(Prepare { root_dir, runtime_dir, group_name, ports, machine, network }) = request else {
         return Err(io::Error::other("the first message must prepare"));
     };
     let hierarchy = Hierarchy::open(&group_name);
     hierarchy.sweep();
     let entered =
         entered.and_then(|as_root| Ok((as_root, Root::assemble(&root_dir, &runtime_dir, machine.as_ref(), as_root)?)));
-    let entered = entered.and_then(|(as_root, root)| birth::probe(&root, as_root).map(|()| (as_root, root)));
-    let (as_root, root) = match entered {
+    let entered = entered.and_then(|(as_root, root)| Ok((as_root, birth::probe(&root, as_root)?, root)));
+    let (as_root, no_outside, root) = match entered {
         Ok(entered) => entered,
         Err(error) => return message::send(&control, &Event::Unavailable { reason: error.to_string() }, &[]),
     };
@@ -147,11 +149,13 @@ fn run() -> io::Result<()> {
         controllers: hierarchy.controllers(),
         missing: hierarchy.missing.clone(),
         as_root,
+        no_outside: no_outside.clone(),
     };
+    let network = if no_outside.is_some() { network.min(Network::Kobel) } else { network };
     let mut launcher = Launcher {
         control,
         events: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-        nursery: Nursery::new(root, hierarchy, ports, as_root),
+        nursery: Nursery::new(root, hierarchy, birth::Reach { ports, network }, as_root),
         as_root,
         children: HashMap::new(),
         serials: HashMap::new(),

@@ -7,7 +7,7 @@
 //! Invariants:
 //! - An environment takes one event at a time and belongs to one function.
 //! - With the namespaces driver a function sees a read-only root with its own code, a private
-//!   `/tmp`, its own processes and an empty network in which only the endpoint answers.
+//!   `/tmp`, its own processes and a network of its own, from which it reaches what it may (`network`).
 //! - The privileged part is the launcher: a separate, single-threaded program without async
 //!   ([`launcher_main`]). When the server dies, it dies, and everything that it made.
 //! - All that a function says is bounded: output lines, responses, connections, processes.
@@ -17,6 +17,7 @@
 //! `class_cache` has JVMs archive classes; `session` speaks with the runtime; `response` carries what it streams; `output` reads its lines;
 //! `driver` makes the processes; `launcher` is the other program.
 
+mod attendant;
 mod bootstraps;
 mod capabilities;
 #[cfg(target_os = "linux")]
@@ -39,6 +40,9 @@ mod image;
 #[cfg(target_os = "linux")]
 mod launcher;
 mod metadata;
+#[cfg(target_os = "linux")]
+mod netlink;
+mod network;
 mod output;
 mod plan;
 mod response;
@@ -63,6 +67,7 @@ pub use exit::Exit;
 pub use host::host_memory_mb;
 #[cfg(target_os = "linux")]
 pub use launcher::{LAUNCHER_ARGUMENT, launcher_main};
+pub use network::{Allowed, Network, NetworkConfig};
 pub use output::LINE_BYTES_MAX;
 pub use response::{ResponsePart, ResponseReader, ResponseSender, StreamLimits, response_stream};
 pub use runtimes::{AddedRuntime, AddedRuntimes, Family, Resolved, Runtime, Version, host_runtimes};

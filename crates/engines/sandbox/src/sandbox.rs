@@ -22,6 +22,7 @@ use crate::driver::{Conversation, Listener, Spawned, process};
 use crate::environment::{Environment, Purpose, WeakEnvironment};
 use crate::error::{Error, StartError};
 use crate::host;
+use crate::network::Network;
 use crate::plan::{self, Layout};
 use crate::runtimes::{self, Family, Known, Resolved, Runtime};
 use crate::scratch;
@@ -86,6 +87,7 @@ impl Sandbox {
         std::fs::create_dir_all(&scratch_root).map_err(|source| file_error("create", &scratch_root, source))?;
         let bootstraps = Bootstraps::write(config.state_dir.join("runtime"))?;
         let (driver, reason) = chosen::open(&config, bootstraps.dir())?;
+        driver.check_network(config.network.default)?;
         let has_roots = !matches!(driver, Driver::Process);
         let runtimes = Known::new(config.runtime_dirs.clone(), config.added_runtimes.clone(), has_roots);
         #[cfg(target_os = "linux")]
@@ -162,6 +164,7 @@ impl Sandbox {
         if !is_id(&spec.id) {
             return Err(StartError::Environment { reason: format!("`{}` is no environment id", spec.id) });
         }
+        self.inner.driver.check_network(spec.network)?;
         let (spawned, started) = match &spec.image {
             Some(image) => {
                 let started = deadline::start();
@@ -439,6 +442,22 @@ impl Inner {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, WeakEnvironment>> {
         self.environments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Driver {
+    /// Plain processes have the host's network and no other; virtual machines have the endpoint.
+    fn check_network(&self, asked: Option<Network>) -> Result<(), Error> {
+        match (self, asked) {
+            (Driver::Process, Some(network @ (Network::None | Network::Kobel))) => {
+                Err(Error::NetworkNeedsNamespaces { network })
+            }
+            #[cfg(target_os = "linux")]
+            (Driver::MicroVms(_), Some(network @ (Network::None | Network::Host))) => {
+                Err(Error::NetworkOfMachines { network })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::credentials::RoleCredentials;
+use crate::network::Network;
 use crate::{FunctionError, Telemetry};
 
 /// Everything that one execution environment is made from.
@@ -35,6 +36,8 @@ pub struct EnvironmentSpec {
     pub ephemeral_storage_mb: u32,
     /// Served inside the environment where the variables hold no credentials.
     pub credentials: Option<RoleCredentials>,
+    /// What it reaches; what the engine was opened with, if absent.
+    pub network: Option<Network>,
     /// How long the init phase may take; Lambda allows 10 s on demand.
     pub init_timeout: Duration,
     /// The account of the function, which extensions may ask for.

@@ -56,6 +56,7 @@ mod server {
                     variables: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
                     memory_mb: 256,
                     ephemeral_storage_mb: 512,
+                    network: None,
                     init_timeout: Duration::from_secs(60),
                     credentials: None,
                     account_id: None,

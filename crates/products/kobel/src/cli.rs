@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -112,6 +112,8 @@ pub struct Server {
     pub isolation: Isolation,
     #[command(flatten)]
     pub machines: Machines,
+    #[command(flatten)]
+    pub network: Network,
     /// Writes the port to this file once Kobel answers.
     #[arg(long, value_name = "FILE")]
     pub port_file: Option<PathBuf>,
@@ -121,6 +123,32 @@ pub struct Server {
     /// The memory sizes, in all, of environments that are started ahead of need for functions in use; 0 starts none.
     #[arg(long, default_value_t = 2_048, value_name = "MB")]
     pub standby_memory: u64,
+}
+
+/// What functions reach.
+#[derive(Debug, Clone, Args)]
+pub struct Network {
+    /// What functions reach that have no tag `kobel:network`: `none`, `kobel` (the endpoint alone) or `host` (also what is
+    /// outside of this machine and its networks) [default: host].
+    #[arg(long, value_name = "REACH")]
+    pub network: Option<sandbox::Network>,
+    /// Addresses of this machine or of private networks that functions may reach, at one port or at all: 10.1.0.0/16,
+    /// 192.168.1.9:5432; may be repeated. 127.0.0.1 is this machine's own, which functions call host.kobel.internal.
+    #[arg(long, value_name = "CIDR[:PORT]")]
+    pub network_allow: Vec<sandbox::Allowed>,
+    /// A server that answers the names that functions ask for; may be repeated [default: those of /etc/resolv.conf].
+    #[arg(long = "dns", value_name = "ADDRESS[:PORT]", value_parser = name_server)]
+    pub name_servers: Vec<SocketAddr>,
+}
+
+impl From<&Network> for sandbox::NetworkConfig {
+    fn from(network: &Network) -> sandbox::NetworkConfig {
+        sandbox::NetworkConfig {
+            default: network.network,
+            allowed: network.network_allow.clone(),
+            name_servers: network.name_servers.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -326,6 +354,14 @@ pub struct Doctor {
     pub isolation: Isolation,
     #[command(flatten)]
     pub machines: Machines,
+    #[command(flatten)]
+    pub network: Network,
+}
+
+fn name_server(text: &str) -> Result<SocketAddr, String> {
+    const NAME_PORT: u16 = 53;
+    let address = text.parse().or_else(|_| text.parse().map(|address: IpAddr| SocketAddr::new(address, NAME_PORT)));
+    address.map_err(|_| format!("`{text}` is no address; write it like 10.0.0.53 or 127.0.0.1:5353"))
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -191,8 +191,10 @@ fn open_sandbox(
         }
     });
     let (isolation, machines) = (options.isolation.into(), (&options.machines).into());
+    let network = (&options.network).into();
     let defaults = sandbox::Config::new(data.join("sandbox"), port, connections);
-    let config = sandbox::Config { isolation, machines, added_runtimes: Some(runtimes::at(data)), ..defaults };
+    let added_runtimes = Some(runtimes::at(data));
+    let config = sandbox::Config { isolation, machines, network, added_runtimes, ..defaults };
     Ok(Sandbox::open(config)?)
 }
 

@@ -24,7 +24,7 @@ use tokio::sync::{Mutex, watch};
 use wire::Error;
 
 pub use account::Account;
-pub use function::{Alias, EventInvokeConfig, Function, FunctionSettings, Resolved};
+pub use function::{Alias, EventInvokeConfig, Function, FunctionSettings, NETWORK_TAG, Resolved};
 pub use layer::{LayerName, LayerReference, LayerVersion, PublishedLayer};
 pub use mapping::EventSourceMapping;
 pub use name::{FunctionName, not_found};

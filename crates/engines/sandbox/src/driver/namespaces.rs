@@ -28,10 +28,11 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::extensions;
 use crate::launcher::message::{self, MachineFiles, Origin, Start, Stem};
+use crate::network::{self, Network, Outside};
 use crate::plan::Command;
 use crate::session::{self, CHANNEL_VARIABLE};
 use crate::spec::{EnvironmentSpec, StartMode};
-use client::{Client, Life};
+use client::{Client, Life, Prepared};
 use memory::MemoryWatch;
 
 /// Processes and threads of an environment, as on Lambda.
@@ -45,6 +46,7 @@ const READY: u8 = b'R';
 pub(crate) struct Namespaces {
     settings: Settings,
     client: Mutex<Arc<Client>>,
+    outside: Arc<Outside>,
 }
 
 /// What a launcher is started with; kept, because one that died is replaced.
@@ -56,6 +58,8 @@ pub(crate) struct Settings {
     pub group_name: String,
     pub endpoint_port: u16,
     pub machine: Option<MachineFiles>,
+    /// What functions reach that say nothing else; not said where it may depend on the host.
+    pub network: Option<Network>,
 }
 
 /// The weight of work in the background, where a vCPU of a function has 1,024.
@@ -65,6 +69,8 @@ const BACKGROUND_CPU_SHARES: u64 = 128;
 pub(crate) struct Starting {
     start: Start,
     conversation: Conversation,
+    /// What the specification asks for.
+    network: Option<Network>,
     bearing: Bearing,
     /// The names of external extensions.
     extensions: Vec<String>,
@@ -105,6 +111,7 @@ fn cpu_shares(memory_mb: u32) -> u64 {
 pub(crate) fn start_monitor(spec: &EnvironmentSpec, command: Command, function_mb: u32) -> Starting {
     let own = Bearing::Program("a virtual machine");
     let mut starting = start_with(spec, command, Conversation::Channel, own, Vec::new());
+    starting.network = Some(Network::Kobel);
     starting.start.limits.cpu_shares = cpu_shares(function_mb);
     starting
 }
@@ -141,10 +148,12 @@ fn start_with(
         image_root: command.image_root,
         working_dir: command.working_dir,
         limits,
+        // Chosen when it is asked for.
+        network: Network::Kobel,
         origin: Origin::Program,
         extensions,
     };
-    Starting { start, conversation, bearing, extensions: names, variables }
+    Starting { start, conversation, network: spec.network, bearing, extensions: names, variables }
 }
 
 impl Starting {
@@ -183,16 +192,22 @@ impl Namespaces {
             runtime_dir: runtime_dir.to_path_buf(),
             group_name: group_name(&config.state_dir),
             endpoint_port: config.endpoint_port,
+            // The monitor of a virtual machine needs nothing.
+            network: if machine.is_some() { Some(Network::Kobel) } else { config.network.default },
             machine,
         };
         let client = Client::open(&settings)?;
-        Ok(Namespaces { settings, client: Mutex::new(client) })
+        check_outside(&settings, client.prepared())?;
+        let outside = Arc::new(Outside::new(&config.network));
+        Ok(Namespaces { settings, client: Mutex::new(client), outside })
     }
 
     /// Makes an environment and starts its runtime.
     pub(crate) async fn spawn(&self, starting: Starting) -> io::Result<Spawned> {
-        let Starting { mut start, conversation, bearing, extensions: names, variables } = starting;
+        let Starting { mut start, conversation, network, bearing, extensions: names, variables } = starting;
         let client = self.client()?;
+        start.network = self.reached(network, client.prepared())?;
+        let network = start.network;
         let (mut missing_stems, mut why_exec) = (Vec::new(), None);
         let mode = match bearing {
             Bearing::Archived => StartMode::Archive,
@@ -248,11 +263,14 @@ impl Namespaces {
         // The one that serves most functions first.
         missing_stems.into_iter().rev().for_each(|stem| client.plant(stem));
         let report = watched(report, Interest::READABLE | Interest::WRITABLE)?;
-        let (process, listeners) = begin(life, limits, &report).await?;
+        let (process, reached) = begin(life, limits, &report).await?;
         let crew = (!names.is_empty()).then(|| Crew::new(names, report));
-        let mut listeners = listeners.into_iter().map(Listener::Tcp);
-        let endpoint = listeners.next().ok_or_else(missing)?;
-        let api = listeners.next().ok_or_else(missing)?;
+        let mut reached = reached.into_iter();
+        let endpoint = match network {
+            Network::None => None,
+            Network::Kobel | Network::Host => Some(listener(reached.next())?),
+        };
+        let api = listener(reached.next())?;
         let (link, extensions) = match channel {
             Some((ours, _)) => {
                 ours.set_nonblocking(true)?;
@@ -260,6 +278,7 @@ impl Namespaces {
             }
             None => (Link::RuntimeApi(api), None),
         };
+        let gateway = reached.next().map(|cable| network::serve(cable, self.outside.clone())).transpose()?;
         let output = Receiver::from_owned_fd(output.into())?;
         Ok(Spawned {
             process: Box::new(process),
@@ -268,7 +287,8 @@ impl Namespaces {
             extensions,
             crew,
             extensions_output,
-            endpoint: Some(endpoint),
+            endpoint,
+            gateway,
             mode,
             why_exec,
         })
@@ -276,7 +296,17 @@ impl Namespaces {
 
     pub(crate) fn capabilities(&self) -> Capabilities {
         let prepared = self.client.lock().unwrap_or_else(PoisonError::into_inner).prepared().clone();
-        Capabilities { driver: "namespaces", reason: None, features: features::of(&prepared) }
+        Capabilities { driver: "namespaces", reason: None, features: features::of(self.settings.network, &prepared) }
+    }
+
+    /// What an environment reaches.
+    fn reached(&self, asked: Option<Network>, prepared: &Prepared) -> io::Result<Network> {
+        match (asked.or(self.settings.network), &prepared.no_outside) {
+            (Some(Network::Host), Some(reason)) => Err(io::Error::other(no_outside(reason))),
+            (Some(network), _) => Ok(network),
+            (None, Some(_)) => Ok(Network::Kobel),
+            (None, None) => Ok(Network::Host),
+        }
     }
 
     /// The launcher, a new one if the last one died.
@@ -302,6 +332,22 @@ pub(crate) fn program(config: &Config) -> Result<PathBuf, Error> {
     config.launcher.clone().map_or_else(|| std::env::current_exe().map_err(running), Ok)
 }
 
+/// Whether what was asked for can be had; warns where nothing was, and less is there than usual.
+fn check_outside(settings: &Settings, prepared: &Prepared) -> Result<(), Error> {
+    match (settings.network, &prepared.no_outside) {
+        (Some(Network::Host), Some(reason)) => Err(Error::Namespaces { reason: no_outside(reason) }),
+        (None, Some(reason)) => {
+            tracing::warn!("{}", no_outside(reason));
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn no_outside(reason: &str) -> String {
+    format!("functions cannot reach the outside, only Kobel's endpoint: {reason}")
+}
+
 /// One name per state folder, so that a successor finds what its predecessor left.
 fn group_name(state_dir: &Path) -> String {
     let hash =
@@ -311,9 +357,9 @@ fn group_name(state_dir: &Path) -> String {
     format!("kobel-{hash:016x}")
 }
 
-/// Waits until the environment is there, with its listeners.
-async fn begin(life: Life, limits: Limits, report: &AsyncFd<OwnedFd>) -> io::Result<(Isolated, Vec<TcpListener>)> {
-    let set_up = listeners(report).await;
+/// Waits until the environment is there, with what leads out of it.
+async fn begin(life: Life, limits: Limits, report: &AsyncFd<OwnedFd>) -> io::Result<(Isolated, Vec<OwnedFd>)> {
+    let set_up = reached(report).await;
     let process = Isolated::begin(life, limits).await;
     match set_up {
         // What its first process said of it tells most.
@@ -322,13 +368,14 @@ async fn begin(life: Life, limits: Limits, report: &AsyncFd<OwnedFd>) -> io::Res
     }
 }
 
-/// Waits for the first process to be set up; its listeners come with the report.
-async fn listeners(report: &AsyncFd<OwnedFd>) -> io::Result<Vec<TcpListener>> {
+/// Waits for the first process to be set up. With its report come the listeners of the endpoint and of the Runtime API,
+/// and the cable, as far as it has them.
+async fn reached(report: &AsyncFd<OwnedFd>) -> io::Result<Vec<OwnedFd>> {
     let mut buffer = [0; 4096];
     let (count, descriptors) =
         report.async_io(Interest::READABLE, |fd| message::receive_bytes(fd, &mut buffer)).await?;
     match &buffer[..count] {
-        [READY] => descriptors.into_iter().map(listener).collect(),
+        [READY] => Ok(descriptors),
         [_, reason @ ..] => Err(io::Error::other(String::from_utf8_lossy(reason).into_owned())),
         [] => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the environment ended while it was set up")),
     }
@@ -344,10 +391,10 @@ fn missing() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a listener is missing")
 }
 
-fn listener(descriptor: OwnedFd) -> io::Result<TcpListener> {
-    let listener = std::net::TcpListener::from(descriptor);
+fn listener(descriptor: Option<OwnedFd>) -> io::Result<Listener> {
+    let listener = std::net::TcpListener::from(descriptor.ok_or_else(missing)?);
     listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
+    TcpListener::from_std(listener).map(Listener::Tcp)
 }
 
 /// The processes of one environment.

@@ -93,6 +93,7 @@ pub(crate) async fn spawn(mut start: Start) -> io::Result<Spawned> {
         crew: None,
         extensions_output: None,
         endpoint: None,
+        gateway: None,
         mode: StartMode::Exec,
         why_exec: Some(NO_STEM),
     })

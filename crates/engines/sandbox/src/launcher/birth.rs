@@ -12,6 +12,7 @@ use super::init::{self, Plan};
 use super::root::Root;
 use super::sys::{self, Fork};
 use crate::cgroup::Group;
+use crate::network::Network;
 
 /// The user and group inside, as on Lambda.
 pub(super) const INNER_UID: u32 = 993;
@@ -30,6 +31,13 @@ const NAMESPACES: i32 = libc::CLONE_NEWUSER
 
 /// Tells the launcher, run again, that it is in its own user namespace.
 const ENTERED: &str = "KOBEL_LAUNCHER_ENTERED";
+
+/// What a sandbox reaches from its beginning.
+pub(super) struct Reach {
+    /// Ports to listen on inside; the first one is the endpoint's.
+    pub ports: Vec<u16>,
+    pub network: Network,
+}
 
 /// A process that has been made, and the launcher's end of its leash.
 pub(super) struct Born {
@@ -66,8 +74,8 @@ fn explain(error: io::Error) -> io::Error {
 }
 
 /// Makes a sandbox, which waits for its assignment. `slot` chooses the host user.
-pub(super) fn bear(root: &Root, ports: &[u16], group: Option<&Group>, slot: Option<u32>) -> io::Result<Born> {
-    let (plan, leash) = plan(root, ports, group, slot.is_some())?;
+pub(super) fn bear(root: &Root, reach: &Reach, group: Option<&Group>, slot: Option<u32>) -> io::Result<Born> {
+    let (plan, leash) = plan(root, reach, group, slot.is_some())?;
     let cradle = group.map(Group::cradle).transpose()?.flatten();
     match sys::clone(NAMESPACES, cradle.as_ref().map(AsFd::as_fd)).map_err(explain)? {
         Fork::Child => init::run(plan),
@@ -86,11 +94,11 @@ pub(super) fn bear(root: &Root, ports: &[u16], group: Option<&Group>, slot: Opti
 pub(super) fn bear_within(
     outer: &OwnedFd,
     root: &Root,
-    ports: &[u16],
+    reach: &Reach,
     group: Option<&Group>,
     clear_groups: bool,
 ) -> io::Result<Born> {
-    let (plan, leash) = plan(root, ports, group, clear_groups)?;
+    let (plan, leash) = plan(root, reach, group, clear_groups)?;
     let cradle = group.map(Group::cradle).transpose()?.flatten();
     let (call, callback) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let Some(midwife) = sys::fork()? else {
@@ -162,7 +170,7 @@ fn receive_child(call: &OwnedFd) -> io::Result<(i32, OwnedFd)> {
 
 fn plan<'a>(
     root: &Root,
-    ports: &'a [u16],
+    reach: &'a Reach,
     group: Option<&Group>,
     clear_groups: bool,
 ) -> io::Result<(Plan<'a>, OwnedFd)> {
@@ -171,7 +179,7 @@ fn plan<'a>(
         _ => Vec::new(),
     };
     let (leash, leash_end) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    Ok((Plan { root: root.copy()?, entrances, leash: leash_end, ports, clear_groups }, leash))
+    Ok((Plan { root: root.copy()?, entrances, leash: leash_end, reach, clear_groups }, leash))
 }
 
 /// Maps users into the child's namespace.
@@ -187,10 +195,18 @@ fn release(born: &Born) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a sandbox can be made on this host at all: makes one that ends at once.
-pub(super) fn probe(root: &Root, as_root: bool) -> io::Result<()> {
-    let born = bear(root, &[], None, as_root.then_some(0))?;
-    let result = init::trial(&born.leash);
+/// Whether a sandbox can be made on this host at all: makes one that ends at once. Tells why none can reach the outside,
+/// if that is so.
+pub(super) fn probe(root: &Root, as_root: bool) -> io::Result<Option<String>> {
+    match attempt(root, as_root, Network::Host) {
+        Ok(()) => Ok(None),
+        Err(error) => attempt(root, as_root, Network::Kobel).map(|()| Some(error.to_string())),
+    }
+}
+
+fn attempt(root: &Root, as_root: bool, network: Network) -> io::Result<()> {
+    let born = bear(root, &Reach { ports: Vec::new(), network }, None, as_root.then_some(0))?;
+    let result = init::trial(&born.leash, network);
     let _ = sys::end(born.pid);
     result
 }

@@ -13,12 +13,13 @@ use serde::{Deserialize, Serialize};
 
 mod crew;
 
-use super::birth::{INNER_GID, INNER_UID};
+use super::birth::{INNER_GID, INNER_UID, Reach};
 use super::message;
 use super::sys::at;
-use super::{confine, sys};
+use super::{cable, confine, sys};
 use crate::cgroup::Limits;
 use crate::exit::Exit;
+use crate::network::Network;
 use confine::Program;
 
 /// First byte of the report when all is set up; the listeners come with it.
@@ -47,8 +48,7 @@ pub(super) struct Plan<'a> {
     pub entrances: Vec<OwnedFd>,
     /// The launcher's permission to go on, then the assignment; tells the exit.
     pub leash: OwnedFd,
-    /// Ports to listen on inside.
-    pub ports: &'a [u16],
+    pub reach: &'a Reach,
     pub clear_groups: bool,
 }
 
@@ -65,6 +65,8 @@ pub(super) struct Assignment {
     pub trees: Vec<String>,
     /// Where the runtime starts.
     pub working_dir: String,
+    /// What it reaches.
+    pub network: Network,
     /// How the runtime comes into the sandbox.
     pub start: StartMode,
     pub extensions: message::Extensions,
@@ -82,6 +84,35 @@ pub(super) enum StartMode {
     Trial,
 }
 
+/// What leads out of a sandbox.
+struct Reached {
+    /// The first one is the endpoint's.
+    listeners: Vec<TcpListener>,
+    cable: Option<OwnedFd>,
+}
+
+impl Reached {
+    fn open(reach: &Reach) -> io::Result<Reached> {
+        sys::loopback_up().map_err(at("bring loopback up"))?;
+        let listeners = reach.ports.iter().map(|port| TcpListener::bind(("127.0.0.1", *port)));
+        let listeners = listeners.collect::<io::Result<Vec<_>>>().map_err(at("listen inside"))?;
+        let cable = (reach.network == Network::Host).then(cable::lay).transpose()?;
+        Ok(Reached { listeners, cable })
+    }
+
+    /// As `network` has it: the listeners, then the cable.
+    fn limited(self, network: Network) -> io::Result<Vec<OwnedFd>> {
+        let cable = match (network, self.cable) {
+            (Network::Host, None) => Some(cable::lay()?),
+            (Network::Host, cable) => cable,
+            (_, Some(_)) => cable::remove().map(|()| None)?,
+            (_, None) => None,
+        };
+        let without = usize::from(network == Network::None);
+        Ok(self.listeners.into_iter().skip(without).map(OwnedFd::from).chain(cable).collect())
+    }
+}
+
 /// An assignment with its descriptors.
 struct Assigned {
     assignment: Assignment,
@@ -97,9 +128,10 @@ pub(super) fn run(plan: Plan<'_>) -> ! {
     close_others(&plan);
     let sandbox = set_up(&plan);
     let Ok(Some(assigned)) = receive(&plan.leash) else { sys::leave(1) };
-    let ready = sandbox.and_then(|listeners| furnish(&assigned).map(|()| listeners));
-    let listeners = match ready {
-        Ok(listeners) => listeners,
+    let ready =
+        sandbox.and_then(|network| furnish(&assigned).and_then(|()| network.limited(assigned.assignment.network)));
+    let reached = match ready {
+        Ok(reached) => reached,
         Err(error) => {
             let mut text = vec![FAILED];
             text.extend_from_slice(error.to_string().as_bytes());
@@ -107,7 +139,7 @@ pub(super) fn run(plan: Plan<'_>) -> ! {
             sys::leave(1)
         }
     };
-    let descriptors: Vec<BorrowedFd<'_>> = listeners.iter().map(AsFd::as_fd).collect();
+    let descriptors: Vec<BorrowedFd<'_>> = reached.iter().map(AsFd::as_fd).collect();
     if message::send_bytes(&assigned.report, &[READY], &descriptors).is_err() {
         sys::leave(1);
     }
@@ -191,15 +223,14 @@ pub(super) fn assign(leash: &OwnedFd, assignment: &Assignment, descriptors: &[Bo
 }
 
 /// Has a sandbox set itself up and end.
-pub(super) fn trial(leash: &OwnedFd) -> io::Result<()> {
+pub(super) fn trial(leash: &OwnedFd, network: Network) -> io::Result<()> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
     let (ours, report) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let limits = Limits { memory_bytes: 0, tmp_bytes: 1024 * 1024, pids_max: 16, cpu_shares: 1024 };
     let (arguments, variables, trees) = (Vec::new(), Vec::new(), Vec::new());
     let working_dir = "/var/task".to_owned();
-    let extensions = message::Extensions::default();
-    let assignment =
-        Assignment { arguments, variables, limits, trees, working_dir, start: StartMode::Trial, extensions };
+    let (start, extensions) = (StartMode::Trial, message::Extensions::default());
+    let assignment = Assignment { arguments, variables, limits, trees, working_dir, network, start, extensions };
     assign(leash, &assignment, &[report.as_fd()])?;
     drop(report);
     let mut buffer = [0; 1024];
@@ -223,7 +254,7 @@ fn receive(leash: &OwnedFd) -> io::Result<Option<Assigned>> {
 }
 
 /// What every sandbox has, whatever it becomes.
-fn set_up(plan: &Plan<'_>) -> io::Result<Vec<TcpListener>> {
+fn set_up(plan: &Plan<'_>) -> io::Result<Reached> {
     for entrance in &plan.entrances {
         rustix::io::write(entrance, b"0").map_err(at("enter a control group"))?;
     }
@@ -235,13 +266,11 @@ fn set_up(plan: &Plan<'_>) -> io::Result<Vec<TcpListener>> {
     sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64)?;
     leave_if_launcher_is_gone(&plan.leash)?;
     rustix::system::sethostname(b"sandbox").map_err(at("set the host name"))?;
-    sys::loopback_up().map_err(at("bring loopback up"))?;
-    let listeners = plan.ports.iter().map(|port| TcpListener::bind(("127.0.0.1", *port)));
-    let listeners = listeners.collect::<io::Result<Vec<_>>>().map_err(at("listen inside"))?;
+    let reached = Reached::open(plan.reach)?;
     stage(&plan.root, STAGING)?;
     mount_proc()?;
     become_root()?;
-    Ok(listeners)
+    Ok(reached)
 }
 
 /// Attaches a root where nothing is read from any more, and makes it the working folder.

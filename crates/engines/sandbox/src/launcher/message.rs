@@ -11,6 +11,7 @@ use rustix::net::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::cgroup::{Group, Limits};
+use crate::network::Network;
 
 /// The largest message: variables (4 KB), arguments and paths fit many times.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 128 * 1024;
@@ -40,8 +41,11 @@ pub(crate) struct Prepare {
     pub runtime_dir: PathBuf,
     /// The name of Kobel's own control group.
     pub group_name: String,
-    /// Ports to listen on in every environment, in the order in which the listeners are reported.
+    /// Ports to listen on in every environment, in the order in which the listeners are reported. The first one is the
+    /// endpoint's.
     pub ports: Vec<u16>,
+    /// What sandboxes that are made ahead reach.
+    pub network: Network,
     /// What environments see in addition that are virtual machines.
     pub machine: Option<MachineFiles>,
 }
@@ -84,6 +88,8 @@ pub(crate) struct Start {
     /// Where the runtime starts.
     pub working_dir: String,
     pub limits: Limits,
+    /// What it reaches. The cable to the gateway is reported behind the listeners.
+    pub network: Network,
     /// What the runtime comes from; only a program may have extensions.
     pub origin: Origin,
     pub extensions: Extensions,
@@ -113,7 +119,14 @@ pub(crate) enum Origin {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Event {
     /// Ready. Which controllers are in use, and why others are not.
-    Prepared { group_version: u8, controllers: [bool; 4], missing: Vec<String>, as_root: bool },
+    Prepared {
+        group_version: u8,
+        controllers: [bool; 4],
+        missing: Vec<String>,
+        as_root: bool,
+        /// Why sandboxes cannot reach the outside.
+        no_outside: Option<String>,
+    },
     /// This host does not allow it.
     Unavailable { reason: String },
     /// The environment's processes exist: its first one, and the runtime where a stem bore it.
@@ -139,25 +152,12 @@ pub(crate) fn send<M: Serialize>(socket: impl AsFd, message: &M, descriptors: &[
 
 /// Receives one message; `None` when the other side is gone.
 pub(crate) fn receive<M: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
-    // No more memory than the message needs: what a sandbox's first process touches is there as often as sandboxes are.
-    let mut buffer = vec![0; next_bytes(&socket)?.min(MESSAGE_BYTES_MAX)];
+    let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     let (count, descriptors) = receive_bytes(socket, &mut buffer)?;
     if count == 0 {
         return Ok(None);
     }
     Ok(Some((serde_json::from_slice(&buffer[..count])?, descriptors)))
-}
-
-/// Waits for the next message; its size.
-fn next_bytes(socket: impl AsFd) -> io::Result<usize> {
-    let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
-    let mut none = [0_u8; 0];
-    loop {
-        match rustix::net::recv(&socket, &mut none[..], flags) {
-            Err(rustix::io::Errno::INTR) => {}
-            received => return Ok(received?.1),
-        }
-    }
 }
 
 pub(crate) fn send_bytes(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {

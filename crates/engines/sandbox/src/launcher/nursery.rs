@@ -39,7 +39,7 @@ pub(super) struct Last {
 pub(super) struct Nursery {
     pub root: Root,
     hierarchy: Hierarchy,
-    ports: Vec<u16>,
+    reach: birth::Reach,
     as_root: bool,
     /// Told apart by host user, so that they cannot share per-user limits.
     slot: u32,
@@ -52,9 +52,9 @@ pub(super) struct Nursery {
 }
 
 impl Nursery {
-    pub(super) fn new(root: Root, hierarchy: Hierarchy, ports: Vec<u16>, as_root: bool) -> Nursery {
+    pub(super) fn new(root: Root, hierarchy: Hierarchy, reach: birth::Reach, as_root: bool) -> Nursery {
         let ahead = Vec::new();
-        Nursery { root, hierarchy, ports, as_root, slot: 0, serial: 0, ahead, in_use: false, failing: false }
+        Nursery { root, hierarchy, reach, as_root, slot: 0, serial: 0, ahead, in_use: false, failing: false }
     }
 
     /// A sandbox that stands ready, or a new one.
@@ -85,13 +85,13 @@ impl Nursery {
 
     /// A new sandbox inside of that of the template whose first process is `outer`.
     pub(super) fn make_within(&mut self, outer: &OwnedFd) -> io::Result<Sandbox> {
-        self.make_by(|nursery, group| birth::bear_within(outer, &nursery.root, &nursery.ports, group, nursery.as_root))
+        self.make_by(|nursery, group| birth::bear_within(outer, &nursery.root, &nursery.reach, group, nursery.as_root))
     }
 
     fn make(&mut self) -> io::Result<Sandbox> {
         self.slot = (self.slot + 1) % birth::SLOTS_MAX;
         self.make_by(|nursery, group| {
-            birth::bear(&nursery.root, &nursery.ports, group, nursery.as_root.then_some(nursery.slot))
+            birth::bear(&nursery.root, &nursery.reach, group, nursery.as_root.then_some(nursery.slot))
         })
     }
 
@@ -185,6 +185,7 @@ pub(super) fn assign(
         limits: start.limits,
         trees: folders.iter().map(|(_, target)| (*target).to_owned()).collect(),
         working_dir: start.working_dir,
+        network: start.network,
         start: mode,
         extensions: start.extensions,
     };

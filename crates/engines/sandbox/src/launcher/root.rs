@@ -42,9 +42,10 @@ const FOLDERS: [&str; 10] =
 const FILES: [(&str, &str); 5] = [
     ("etc/passwd", "root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n"),
     ("etc/group", "root:x:0:\nsbx_user1051:x:990:\n"),
-    ("etc/hosts", "127.0.0.1 localhost sandbox sandbox.localdomain\n::1 localhost\n"),
+    ("etc/hosts", "127.0.0.1 localhost sandbox sandbox.localdomain\n::1 localhost\n192.0.0.1 host.kobel.internal\n"),
     ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n"),
-    ("etc/resolv.conf", ""),
+    // The gateway of `network`.
+    ("etc/resolv.conf", "nameserver 192.0.0.1\n"),
 ];
 const LINKS: [(&str, &str); 4] = [
     ("dev/fd", "/proc/self/fd"),
@@ -159,4 +160,17 @@ fn bind(source: &Path, target: &Path, attributes: u64) -> io::Result<()> {
     };
     mount_bind_recursive(source, target).map_err(|error| named("bind", error.into()))?;
     sys::restrict_path(target, attributes).map_err(|error| named("restrict", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::GATEWAY_V4;
+
+    #[test]
+    fn names_lead_to_the_gateway() {
+        let text = |name| FILES.iter().find(|(file, _)| *file == name).unwrap().1;
+        assert_eq!(text("etc/resolv.conf"), format!("nameserver {GATEWAY_V4}\n"));
+        assert!(text("etc/hosts").contains(&format!("{GATEWAY_V4} host.kobel.internal\n")));
+    }
 }

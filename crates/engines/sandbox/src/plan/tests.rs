@@ -14,6 +14,7 @@ fn spec(runtime: &str) -> EnvironmentSpec {
         variables: BTreeMap::from([("TZ".to_owned(), "Europe/Berlin".to_owned())]),
         memory_mb: 512,
         ephemeral_storage_mb: 512,
+        network: None,
         init_timeout: Duration::from_secs(10),
         credentials: None,
         account_id: None,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sandbox::{
-    Config, Connection, Environment, EnvironmentSpec, Invocation, Isolation, Line, Machines, Outcome, Output, Sandbox,
-    StartError,
+    Allowed, Config, Connection, Environment, EnvironmentSpec, Invocation, Isolation, Line, Machines, NetworkConfig,
+    Outcome, Output, Sandbox, StartError,
 };
 
 pub struct Bench {
@@ -42,6 +43,11 @@ impl Lines {
 
 impl Bench {
     pub async fn new(isolation: Isolation) -> Bench {
+        Bench::reaching(isolation, &[], &[]).await
+    }
+
+    /// One whose functions may reach these addresses, and ask these servers for names.
+    pub async fn reaching(isolation: Isolation, allowed: &[Allowed], name_servers: &[SocketAddr]) -> Bench {
         let dir = tempfile::tempdir().expect("temporary folder");
         // Stands for the server: answers every connection with one word.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
@@ -54,6 +60,8 @@ impl Bench {
         };
         let mut config = Config::new(dir.path().join("state"), endpoint_port, Arc::new(connections));
         config.isolation = isolation;
+        config.network =
+            NetworkConfig { default: None, allowed: allowed.to_vec(), name_servers: name_servers.to_vec() };
         config.launcher = Some(launcher());
         config.runtime_dirs = vec![crate::dotnet::runtime_dir()];
         config.machines = Machines { kernel: kernel(), emulate: true };
@@ -85,6 +93,7 @@ impl Bench {
             variables: BTreeMap::from([("AWS_LAMBDA_FUNCTION_NAME".to_owned(), "f".to_owned())]),
             memory_mb: 256,
             ephemeral_storage_mb: 512,
+            network: None,
             init_timeout: Duration::from_secs(init_timeout_s),
             credentials: None,
             account_id: None,

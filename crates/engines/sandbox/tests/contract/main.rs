@@ -17,6 +17,8 @@ mod life;
 mod limits;
 #[cfg(target_os = "linux")]
 mod microvm;
+#[cfg(target_os = "linux")]
+mod network;
 mod nodejs;
 mod python;
 mod ruby;
@@ -208,6 +210,27 @@ templates!(
     environments_outlive_the_handle_of_their_template
 );
 
+/// What the namespaces driver alone does.
+#[cfg(target_os = "linux")]
+macro_rules! outside {
+    ($($case:ident),+) => {
+        mod outside {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() { crate::network::$case(sandbox::Isolation::Namespaces).await }
+            )+
+        }
+    };
+}
+
+#[cfg(target_os = "linux")]
+outside!(
+    the_outside_answers_at_its_own_address,
+    failures_are_those_of_the_host,
+    datagrams_and_names_are_answered,
+    each_environment_reaches_what_it_may
+);
+
 /// The namespaces driver needs no root: the same contract holds for a user without any privilege.
 #[cfg(target_os = "linux")]
 #[test]
@@ -236,6 +259,7 @@ fn unprivileged_users_have_the_same_contract() {
         "forked::",
         "classes_of_java::",
         "templates::",
+        "outside::",
     ]);
     command
         .env("KOBEL_TEST_LAUNCHER", &launcher)

@@ -171,6 +171,7 @@ impl Churn {
             variables: BTreeMap::new(),
             memory_mb: 256,
             ephemeral_storage_mb: 512,
+            network: None,
             init_timeout: Duration::from_secs(60),
             credentials: None,
             account_id: None,

@@ -8,7 +8,8 @@ pub fn run(doctor: &cli::Doctor) -> Result<(), Error> {
     let folder = tempfile::tempdir().map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
     let (isolation, machines) = (doctor.isolation.into(), (&doctor.machines).into());
     let defaults = Config::new(folder.path(), 4566, std::sync::Arc::new(|_, _| {}));
-    let config = Config { isolation, machines, added_runtimes: Some(runtimes::at(&doctor.data)), ..defaults };
+    let (network, added_runtimes) = ((&doctor.network).into(), Some(runtimes::at(&doctor.data)));
+    let config = Config { isolation, machines, network, added_runtimes, ..defaults };
     let sandbox = Sandbox::open(config)?;
     show_runtimes(&sandbox);
     let capabilities = sandbox.capabilities();

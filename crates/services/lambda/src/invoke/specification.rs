@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use base::{Arn, Timestamp};
 use fabric::{Credentials as Keys, Fabric};
-use sandbox::{EnvironmentSpec, RoleCredentials, Telemetry};
+use sandbox::{EnvironmentSpec, Network, RoleCredentials, Telemetry};
 use sha2::{Digest, Sha256};
 
 use super::Inner;
 use crate::environment::{Environment, Folders, Held, host_time};
 use crate::output::{Format, Level, LogStream, Platform, StreamSpec};
 use crate::pool::{Credentials, Instance};
-use crate::registry::Version;
+use crate::registry::{NETWORK_TAG, Version};
 use crate::snapshot::Snapshot;
 
 /// How long a role's credentials in an environment hold; longer than an environment is used.
@@ -71,6 +71,7 @@ impl Specification {
             variables,
             memory_mb: version.memory_mb,
             ephemeral_storage_mb: version.ephemeral_storage_mb,
+            network: network(inner, version),
             init_timeout: super::execution::INIT_MAX,
             credentials: served,
             account_id: Some(version.scope.account.to_string()),
@@ -151,6 +152,12 @@ fn in_variables(keys: Keys) -> [(String, String); 3] {
         ("AWS_SECRET_ACCESS_KEY".to_owned(), keys.secret_key),
         ("AWS_SESSION_TOKEN".to_owned(), keys.session_token),
     ]
+}
+
+/// What the function's tag says that it reaches. The tag is looked at when an environment is made.
+fn network(inner: &Inner, version: &Version) -> Option<Network> {
+    let function = inner.registry.function(&version.scope, &version.function_name)?;
+    function.settings.tags.get(NETWORK_TAG)?.parse().ok()
 }
 
 /// The ARN by which INIT_START names the runtime's version.

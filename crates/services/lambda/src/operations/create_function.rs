@@ -4,7 +4,7 @@ use std::sync::Arc;
 use model_lambda::{CreateFunctionRequest, FunctionConfiguration};
 use wire::{Call, Error};
 
-use super::tags::check_count;
+use super::tags::check_of_function;
 use super::versions::publish;
 use crate::code::Source;
 use crate::configuration::{Changes, Moment, check_whole, describe};
@@ -38,7 +38,7 @@ pub async fn create_function(
         return Err(exists());
     }
     check_dead_letter(&lambda.fabric, &name, changes.dead_letter_target.as_deref()).await?;
-    input.tags.as_ref().map_or(Ok(()), check_count)?;
+    input.tags.as_ref().map_or(Ok(()), check_of_function)?;
     let architecture = architecture(input.architectures.as_deref())?;
     let arns = changes.layers.clone().unwrap_or_default();
     let principal = call.caller.principal.clone();

@@ -5,10 +5,11 @@ use base::Arn;
 use model_lambda::{
     ListTagsRequest, ListTagsResponse, TagResourceOutput, TagResourceRequest, UntagResourceOutput, UntagResourceRequest,
 };
+use sandbox::Network;
 use wire::{Call, Error};
 
 use crate::error::{invalid, missing};
-use crate::registry::{EventSourceMapping, FunctionName, FunctionSettings};
+use crate::registry::{EventSourceMapping, FunctionName, FunctionSettings, NETWORK_TAG};
 use crate::service::Lambda;
 
 /// The most tags of a resource.
@@ -35,7 +36,15 @@ fn tagged(call: &Call, text: &str) -> Result<Tagged, Error> {
     }
 }
 
-pub(super) fn check_count(tags: &BTreeMap<String, String>) -> Result<(), Error> {
+/// The tags of a function: one of them has a meaning here.
+pub(super) fn check_of_function(tags: &BTreeMap<String, String>) -> Result<(), Error> {
+    if let Some(network) = tags.get(NETWORK_TAG) {
+        network.parse::<Network>().map_err(|error| invalid(format!("The tag {NETWORK_TAG} is wrong: {error}.")))?;
+    }
+    check_count(tags)
+}
+
+fn check_count(tags: &BTreeMap<String, String>) -> Result<(), Error> {
     match tags.len() {
         count if count > TAGS_MAX => Err(invalid("Number of tags exceeds resource tag limit.")),
         _ => Ok(()),
@@ -48,15 +57,12 @@ async fn change(
     resource: &str,
     change: impl FnOnce(&mut BTreeMap<String, String>),
 ) -> Result<(), Error> {
-    let checked = |tags: &mut BTreeMap<String, String>| {
-        change(tags);
-        check_count(tags)
-    };
     match tagged(call, resource)? {
         Tagged::Function(name) => {
             let changed = lambda.change(&name, |function| {
                 let mut settings = FunctionSettings::clone(&function.settings);
-                checked(&mut settings.tags)?;
+                change(&mut settings.tags);
+                check_of_function(&settings.tags)?;
                 function.settings = Arc::new(settings);
                 lambda.renew_revision(function);
                 Ok(())
@@ -68,7 +74,8 @@ async fn change(
                 let absent = || missing(format!("Event source mapping not found: {resource}"));
                 let mapping = account.mappings.get(&uuid).ok_or_else(absent)?;
                 let mut mapping = EventSourceMapping::clone(mapping);
-                checked(&mut mapping.tags)?;
+                change(&mut mapping.tags);
+                check_count(&mapping.tags)?;
                 account.put_mapping(tx, mapping);
                 Ok(())
             });

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::policy::Policy;
 use super::version::{Image, LATEST, Package, Version};
 
+/// The tag by which a function says what its environments reach: `none`, `kobel` or `host`.
+pub const NETWORK_TAG: &str = "kobel:network";
+
 /// A function with all that belongs to it. Immutable: a change makes another one, which shares what stays.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Function {
@@ -30,6 +33,7 @@ pub struct Function {
 pub struct FunctionSettings {
     /// Reserved concurrency; 0 throttles the function wholly.
     pub reserved_concurrency: Option<u32>,
+    /// Among them may be [`NETWORK_TAG`].
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
     /// The newest published version's number; numbers are never used again.

@@ -26,6 +26,7 @@ use crate::deadline;
 use crate::driver::namespaces::{self, Bearing, Namespaces};
 use crate::driver::{self, Listener, Process, Spawned};
 use crate::exit::Exit;
+use crate::network::{Network, NetworkConfig};
 use crate::plan::Command;
 use crate::spec::{EnvironmentSpec, Image};
 
@@ -90,7 +91,10 @@ async fn serve() -> io::Result<()> {
 /// Starts the function in a sandbox.
 async fn start(begin: &Begin) -> io::Result<(Namespaces, Spawned)> {
     set_clock(begin)?;
-    let config = Config::new(STATE_DIR, begin.endpoint_port, Arc::new(|_, _| {}));
+    // The machine has no interface to the outside.
+    let network = NetworkConfig { default: Some(Network::Kobel), ..NetworkConfig::default() };
+    let defaults = Config::new(STATE_DIR, begin.endpoint_port, Arc::new(|_, _| {}));
+    let config = Config { network, ..defaults };
     let driver = Namespaces::open(&config, Path::new(RUNTIME_DIR)).map_err(io::Error::other)?;
     let path = |path: &Option<String>| path.as_ref().map(PathBuf::from);
     let image = begin.image_root.is_some() && begin.code.is_none();
@@ -104,6 +108,7 @@ async fn start(begin: &Begin) -> io::Result<(Namespaces, Spawned)> {
         variables: Default::default(),
         memory_mb: begin.memory_mb,
         ephemeral_storage_mb: begin.ephemeral_storage_mb,
+        network: None,
         init_timeout: Duration::MAX,
         account_id: None,
         telemetry: crate::Telemetry::default(),

@@ -120,6 +120,7 @@ pub(super) async fn begin(
         crew,
         extensions_output,
         endpoint: Some(Listener::Carried(endpoint)),
+        gateway: None,
         mode: StartMode::Exec,
         why_exec: Some(NO_STEM),
     })

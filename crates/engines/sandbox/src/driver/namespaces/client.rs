@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::launcher::LAUNCHER_ARGUMENT;
 use crate::launcher::message::{self, Event, Prepare, Request, Start, Stem};
+use crate::network::Network;
 use crate::session::RUNTIME_API_PORT;
 
 /// How often a stem is booted before functions do without it.
@@ -49,6 +50,8 @@ pub(super) struct Prepared {
     pub controllers: [bool; 4],
     pub missing: Vec<String>,
     pub as_root: bool,
+    /// Why environments cannot reach the outside.
+    pub no_outside: Option<String>,
 }
 
 /// The environment's processes and its control group.
@@ -266,11 +269,12 @@ fn prepare(settings: &Settings, socket: &OwnedFd) -> Result<Prepared, Error> {
         group_name: settings.group_name.clone(),
         ports: vec![settings.endpoint_port, RUNTIME_API_PORT],
         machine: settings.machine.clone(),
+        network: settings.network.unwrap_or(Network::Host),
     });
     message::send(socket, &request, &[]).map_err(failed)?;
     match message::receive::<Event>(socket).map_err(failed)? {
-        Some((Event::Prepared { group_version, controllers, missing, as_root }, _)) => {
-            Ok(Prepared { group_version, controllers, missing, as_root })
+        Some((Event::Prepared { group_version, controllers, missing, as_root, no_outside }, _)) => {
+            Ok(Prepared { group_version, controllers, missing, as_root, no_outside })
         }
         Some((Event::Unavailable { reason }, _)) => Err(Error::Namespaces { reason }),
         Some(_) | None => Err(failed(io::Error::other("it ended without an answer"))),
