@@ -16,7 +16,9 @@ initialised = time.time()
 
 def handler(event, context):
     began = time.time()
-    time.sleep(event.get("seconds", 0))
+    if event.get("hold"):
+        print("holds")
+        time.sleep(HOLD_S)
     return {"version": VERSION, "initialised": initialised, "began": began, "stream": context.log_stream_name,
             "type": os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]}
 """
@@ -24,8 +26,12 @@ USES = 3
 """So many invocations put a function in use."""
 
 
+HOLD_S = 4
+"""For so long a function is busy that was told to hold."""
+
+
 def code(version):
-    return zipped({"app.py": SOURCE.replace("VERSION", str(version))})
+    return zipped({"app.py": SOURCE.replace("VERSION", str(version)).replace("HOLD_S", str(HOLD_S))})
 
 
 @pytest.fixture
@@ -44,21 +50,26 @@ def steps(server, name, action):
     return [event for event in events if event["action"] == action and f":{name}" in event["resource"]]
 
 
-def initialised(server, name):
-    """The log streams in which an init phase began."""
-    events = server.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern="INIT_START")
+def streams_with(server, name, pattern):
+    """The log streams that have such a line."""
+    events = server.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern=pattern)
     return {event["logStreamName"] for event in events["events"]}
 
 
-def concurrently(functions, name, count):
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(lambda _: functions.invoke(name, {"seconds": 1}), range(count)))
+def two_at_once(server, functions, name):
+    """An invocation that holds its environment, and one that came meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(functions.invoke, name, {"hold": True})
+        wait_until(lambda: streams_with(server, name, "holds"), what="the first one runs")
+        second = functions.invoke(name, {})
+        return [holding.result(), second]
 
 
 def test_a_second_concurrent_invocation_finds_an_environment_that_is_initialised(server, functions, used):
-    before = initialised(server, used)
-    done = concurrently(functions, used, 2)
-    assert {each.payload["stream"] for each in done} == before
+    done = two_at_once(server, functions, used)
+    streams = {each.payload["stream"] for each in done}
+    assert len(streams) == 2
+    wait_until(lambda: streams_with(server, used, "INIT_START") >= streams, what="both inits are in the log")
     for each in done:
         assert each.payload["initialised"] < min(other.payload["began"] for other in done)
         assert each.payload["type"] == "on-demand"
@@ -69,14 +80,14 @@ def test_the_journal_tells_what_stood_by(server, functions, used):
     (init,) = steps(server, used, "init")
     cause = next(step for step in steps(server, used, "invoke") if step["span"] == init["parent"])
     assert (init["outcome"], init["detail"], init["root"]) == ("ok", "standby", cause["root"])
-    concurrently(functions, used, 2)
+    two_at_once(server, functions, used)
     assert sum("from standby" in step["detail"] for step in steps(server, used, "invoke")) == 1
 
 
 def test_no_environment_of_old_code_stands_by(server, functions, used):
     functions.lambda_.update_function_code(FunctionName=used, ZipFile=code(2))
     functions.wait_active(used)
-    assert {each.payload["version"] for each in concurrently(functions, used, 3)} == {2}
+    assert {each.payload["version"] for each in two_at_once(server, functions, used)} == {2}
 
 
 def test_a_function_used_once_or_twice_sees_no_init_that_it_did_not_cause(server, functions, name):
@@ -84,7 +95,7 @@ def test_a_function_used_once_or_twice_sees_no_init_that_it_did_not_cause(server
     for _ in range(USES - 1):
         stream = functions.invoke(name, {}).payload["stream"]
     server.restart()
-    assert initialised(server, name) == {stream}
+    assert streams_with(server, name, "INIT_START") == {stream}
 
 
 @pytest.mark.parametrize("memory", [0, 127])
@@ -94,9 +105,9 @@ def test_without_memory_for_it_nothing_stands_by(tmp_path, memory):
         functions = Functions(server)
         functions.create("f", "app.handler", Code={"ZipFile": code(1)})
         streams = {functions.invoke("f", {}).payload["stream"] for _ in range(2 * USES)}
-        assert sum("Init Duration" in each.log for each in concurrently(functions, "f", 2)) == 1
+        assert sum("Init Duration" in each.log for each in two_at_once(server, functions, "f")) == 1
         # What was begun has ended once the server has stopped.
         server.restart()
-        assert len(initialised(server, "f") - streams) == 1
+        assert len(streams_with(server, "f", "INIT_START") - streams) == 1
     finally:
         server.stop()

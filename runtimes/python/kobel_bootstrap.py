@@ -21,6 +21,8 @@ OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
 NO_BREAK_SPACE = "\xa0"
 # What the log needs to know of the present: shared with `kobel_logging`.
 STATE = {"request_id": None}
+# Where a function's own modules are, when it is forked from a stem.
+FUNCTION_FOLDERS = ("/var/task", "/opt")
 # A line break inside a message that is one log event.
 MESSAGE_BREAK = "\x1e"
 
@@ -364,9 +366,10 @@ def specialise(descriptor, library):
     os.environ.clear()
     os.environ.update(dict(coerced, **variables))
     time.tzset()
-    # The stem has seen these folders empty.
-    sys.path_importer_cache.clear()
-    importlib.invalidate_caches()
+    # The stem has seen these folders empty. What it knows of the others holds: to look again would copy memory, and
+    # `importlib.invalidate_caches` would import `importlib.metadata`.
+    for path in [path for path in sys.path_importer_cache if path.startswith(FUNCTION_FOLDERS)]:
+        del sys.path_importer_cache[path]
     run(channel, library if header.get("template") else None)
 
 

@@ -33,6 +33,7 @@ def main():
 
         kobel_sdk.load()
         del sys.argv[1:], sys.modules["kobel_sdk"]
+    rehearse()
     # Whatever lives now is never collected, so that children do not copy its pages to count it.
     gc.collect()
     gc.freeze()
@@ -43,6 +44,14 @@ def main():
     ctypes.pythonapi.PyOS_AfterFork_Child()
     sys.argv[0] = os.path.join(os.path.dirname(sys.argv[0]), "bootstrap.py")
     kobel_bootstrap.specialise(channel, library)
+
+
+def rehearse():
+    import kobel_rehearsal
+
+    kobel_rehearsal.run()
+    # Nothing of it is for functions to see.
+    del sys.modules["kobel_rehearsal"]
 
 
 main()

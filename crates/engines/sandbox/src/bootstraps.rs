@@ -30,6 +30,7 @@ const SCRIPTS: &[(&str, &str)] = bundled![
     "python/bootstrap.py",
     "python/kobel_bootstrap.py",
     "python/kobel_logging.py",
+    "python/kobel_rehearsal.py",
     "python/kobel_sdk.py",
     "python/kobel_snapshot.py",
     "python/lib/snapshot_restore_py.py",
@@ -49,9 +50,10 @@ const DOTNET_ASSEMBLY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kobel-l
 /// Compiles modules into `__pycache__`, where functions cannot write.
 const COMPILE_PYTHON: &str = "import py_compile, sys\nfor file in sys.argv[1:]: py_compile.compile(file, doraise=True)";
 /// The modules of the Python bootstrap.
-const PYTHON_MODULES: [&str; 4] = [
+const PYTHON_MODULES: [&str; 5] = [
     "python/kobel_bootstrap.py",
     "python/kobel_logging.py",
+    "python/kobel_rehearsal.py",
     "python/kobel_snapshot.py",
     "python/lib/snapshot_restore_py.py",
 ];

@@ -152,12 +152,25 @@ pub(crate) fn send<M: Serialize>(socket: impl AsFd, message: &M, descriptors: &[
 
 /// Receives one message; `None` when the other side is gone.
 pub(crate) fn receive<M: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
-    let mut buffer = vec![0; MESSAGE_BYTES_MAX];
+    // No more memory than the message needs: what a sandbox's first process touches is there as often as sandboxes are.
+    let mut buffer = vec![0; next_bytes(&socket)?.min(MESSAGE_BYTES_MAX)];
     let (count, descriptors) = receive_bytes(socket, &mut buffer)?;
     if count == 0 {
         return Ok(None);
     }
     Ok(Some((serde_json::from_slice(&buffer[..count])?, descriptors)))
+}
+
+/// Waits for the next message; its size.
+fn next_bytes(socket: impl AsFd) -> io::Result<usize> {
+    let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
+    let mut none = [0_u8; 0];
+    loop {
+        match rustix::net::recv(&socket, &mut none[..], flags) {
+            Err(rustix::io::Errno::INTR) => {}
+            received => return Ok(received?.1),
+        }
+    }
 }
 
 pub(crate) fn send_bytes(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {

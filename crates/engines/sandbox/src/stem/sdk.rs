@@ -26,7 +26,7 @@ const SOURCE_BYTES_MAX: u64 = 1024 * 1024;
 /// `runtimes/nodejs/sdk.js` check that it reads no others.
 const READ_VARIABLES: [&str; 5] = ["HOME", "AWS_", "BOTO", "APPENGINE_RUNTIME", "FORCE_COLOR"];
 /// Those that Lambda sets itself, which it does not read then: also checked there.
-const SET_BY_LAMBDA: [&str; 12] = [
+const SET_BY_LAMBDA: [&str; 13] = [
     "AWS_ACCESS_KEY",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -37,6 +37,7 @@ const SET_BY_LAMBDA: [&str; 12] = [
     "AWS_LAMBDA_FUNCTION_",
     "AWS_LAMBDA_INITIALIZATION_TYPE",
     "AWS_LAMBDA_LOG_",
+    "AWS_LAMBDA_METADATA_",
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_XRAY_",
 ];

@@ -31,6 +31,7 @@ fn variables_that_the_sdk_may_read_when_imported_are_those_that_lambda_does_not_
         ("BOTO_CONFIG", true),
         ("AWS_ACCESS_KEY_ID", false),
         ("AWS_LAMBDA_FUNCTION_NAME", false),
+        ("AWS_LAMBDA_METADATA_TOKEN", false),
         ("TABLE", false),
     ];
     for (name, expected) in cases {
