@@ -224,6 +224,30 @@ def test_a_stack_waits_for_its_snapshot(server, name):
     assert Functions(server).invoke(name, Qualifier="1").payload == 6
 
 
+def test_nodejs_has_it_by_a_tag(functions, name):
+    code = (
+        "const { randomUUID } = require('crypto');\nconst INIT = randomUUID();\nlet count = 0;\n"
+        "exports.handler = async () => [INIT, randomUUID(), ++count, process.env.AWS_LAMBDA_INITIALIZATION_TYPE];\n"
+    )
+    settings = {"Runtime": "nodejs22.x", "Code": {"ZipFile": zipped({"index.js": code})}}
+    functions.create(name, "index.handler", Tags={"kobel:snap-start": "PublishedVersions"}, **settings)
+    functions.lambda_.publish_version(FunctionName=name)
+    configuration = wait_settled(functions, name)
+    assert configuration["SnapStart"] == SNAP_START | {"OptimizationStatus": "On"}
+    assert functions.lambda_.publish_version(FunctionName=name)["Version"] == "1"
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        replies = list(pool.map(lambda _: functions.invoke(name, Qualifier="1"), range(2)))
+    assert [reply.error for reply in replies] == [None, None], replies
+    assert len({reply.payload[0] for reply in replies}) == 1
+    assert len({reply.payload[1] for reply in replies}) == 2
+    assert {reply.payload[3] for reply in replies} == {"snap-start"}
+    assert any("RESTORE_START" in reply.log for reply in replies)
+    with pytest.raises(ClientError) as caught:
+        arn = functions.lambda_.get_function(FunctionName=name)["Configuration"]["FunctionArn"]
+        functions.lambda_.tag_resource(Resource=arn, Tags={"kobel:snap-start": "sometimes"})
+    assert "PublishedVersions or None" in str(caught.value)
+
+
 def test_what_has_no_snapstart_is_refused(functions, name):
     with pytest.raises(ClientError) as caught:
         functions.create(name, language="node", SnapStart=SNAP_START)

@@ -16,6 +16,7 @@ import time
 READY, INIT_ERROR, INVOKE, RESPONSE, ERROR = b"I", b"F", b"V", b"R", b"E"
 SPECIALISE, TEMPLATE = b"P", b"T"
 RESPONSE_BYTES_MAX = 6291556
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
 # Lambda indents what follows the first line of an error in its log with these (U+00A0).
 NO_BREAK_SPACE = "\xa0"
@@ -308,7 +309,8 @@ def marshal(result):
 
 def unmarshal(body):
     try:
-        return json.loads(body.decode("utf-8-sig"))
+        # Not by `utf-8-sig`, whose codec would be loaded for it.
+        return json.loads(body[len(BYTE_ORDER_MARK) if body.startswith(BYTE_ORDER_MARK) else 0 :].decode())
     except ValueError as error:
         raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error)
 

@@ -231,10 +231,10 @@ impl Launcher {
     fn wait(&mut self) -> io::Result<Vec<Source>> {
         let mut happened: Vec<epoll::Event> = Vec::with_capacity(EVENTS_MAX);
         loop {
-            let timeout = match (self.nursery.lacks_sandboxes(), self.dying.is_empty()) {
-                (true, _) => Some(rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }),
-                (false, false) => Some(REAP_INTERVAL),
-                (false, true) => None,
+            let timeout = match (self.nursery.wants_quiet(), self.dying.is_empty()) {
+                (Some(quiet), _) => Some(quiet),
+                (None, false) => Some(REAP_INTERVAL),
+                (None, true) => None,
             };
             let buffer = rustix::buffer::spare_capacity(&mut happened);
             match epoll::wait(&self.events, buffer, timeout.as_ref()) {
@@ -244,7 +244,7 @@ impl Launcher {
             if !happened.is_empty() {
                 return Ok(happened.iter().map(|event| Source::of_number(event.data.u64())).collect());
             }
-            if self.nursery.lacks_sandboxes() {
+            if self.nursery.wants_quiet().is_some() {
                 self.nursery.make_ahead();
             }
             if !self.dying.is_empty() {

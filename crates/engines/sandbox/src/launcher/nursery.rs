@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::event::Timespec;
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::init::{self, Assignment, StartMode};
@@ -15,6 +16,11 @@ use crate::cgroup::{Group, Hierarchy};
 
 /// How many sandboxes stand ready once environments are being started.
 const AHEAD: usize = 6;
+/// With fewer than these it is not waited for long.
+const FEW: usize = 3;
+/// How long the launcher is left alone before it makes another one.
+const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+const SHORT_QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 /// How many processes a template and all of its children may have together.
 const TEMPLATE_PROCESSES_MAX: u32 = 1_000_000;
 
@@ -72,8 +78,11 @@ impl Nursery {
         self.ahead.iter().map(|sandbox| sandbox.pid)
     }
 
-    pub(super) fn lacks_sandboxes(&self) -> bool {
-        self.in_use && !self.failing && self.ahead.len() < AHEAD
+    /// After how much time without any event a sandbox is made ahead, if one is: what is being started just now needs the
+    /// host's processors and the kernel's locks more.
+    pub(super) fn wants_quiet(&self) -> Option<Timespec> {
+        let lacks = self.in_use && !self.failing && self.ahead.len() < AHEAD;
+        lacks.then_some(if self.ahead.len() < FEW { SHORT_QUIET } else { QUIET })
     }
 
     pub(super) fn make_ahead(&mut self) {

@@ -8,6 +8,7 @@ use model_lambda::{
 use sandbox::Network;
 use wire::{Call, Error};
 
+use super::versions::{SNAP_START_TAG, SNAP_START_VALUES};
 use crate::error::{invalid, missing};
 use crate::registry::{EventSourceMapping, FunctionName, FunctionSettings, NETWORK_TAG};
 use crate::service::Lambda;
@@ -36,8 +37,12 @@ fn tagged(call: &Call, text: &str) -> Result<Tagged, Error> {
     }
 }
 
-/// The tags of a function: one of them has a meaning here.
+/// The tags of a function: some of them have a meaning here.
 pub(super) fn check_of_function(tags: &BTreeMap<String, String>) -> Result<(), Error> {
+    if let Some(value) = tags.get(SNAP_START_TAG).filter(|value| !SNAP_START_VALUES.contains(&value.as_str())) {
+        let values = SNAP_START_VALUES.join(" or ");
+        return Err(invalid(format!("The tag {SNAP_START_TAG} is wrong: `{value}` is not {values}.")));
+    }
     if let Some(network) = tags.get(NETWORK_TAG) {
         network.parse::<Network>().map_err(|error| invalid(format!("The tag {NETWORK_TAG} is wrong: {error}.")))?;
     }

@@ -12,6 +12,10 @@ use crate::registry::{Code, Function, FunctionSettings, Package, Version};
 use crate::service::{Lambda, check_revision};
 
 const PAGE_MAX: usize = 50;
+/// The tag by which published versions of a Node.js function have SnapStart.
+pub(super) const SNAP_START_TAG: &str = "kobel:snap-start";
+/// What its value may be, as that of `ApplyOn`.
+pub(super) const SNAP_START_VALUES: [&str; 2] = ["PublishedVersions", "None"];
 
 /// A published version of `$LATEST`. Where code and configuration are those of the newest one, it is that one.
 pub async fn publish_version(
@@ -41,8 +45,9 @@ pub async fn publish_version(
 
 /// Publishes `$LATEST`, unless the newest version is the same but for its number and description.
 pub(super) fn publish(lambda: &Lambda, function: &mut Function, description: Option<&str>) -> Arc<Version> {
+    let latest = Version { snap_start: snap_start_of(function), ..Version::clone(&function.latest) };
     if let Some((_, newest)) = function.versions.last_key_value()
-        && same(newest, &function.latest)
+        && same(newest, &latest)
     {
         return newest.clone();
     }
@@ -53,7 +58,7 @@ pub(super) fn publish(lambda: &Lambda, function: &mut Function, description: Opt
         revision_id: lambda.revision(),
         description: description.map_or_else(|| function.latest.description.clone(), str::to_owned),
         last_modified: lambda.fabric.now(),
-        ..Version::clone(&function.latest)
+        ..latest
     };
     let version = Arc::new(version);
     function.versions.insert(number, version.clone());
@@ -61,6 +66,14 @@ pub(super) fn publish(lambda: &Lambda, function: &mut Function, description: Opt
     function.settings = Arc::new(settings);
     lambda.renew_revision(function);
     version
+}
+
+/// The setting of a new version: Node.js, for which Lambda refuses the setting itself, has it by a tag.
+fn snap_start_of(function: &Function) -> String {
+    let latest = &function.latest;
+    let is_node = latest.runtime.as_deref().is_some_and(|runtime| runtime.starts_with("nodejs"));
+    let tag = function.settings.tags.get(SNAP_START_TAG).filter(|_| is_node);
+    tag.unwrap_or(&latest.snap_start).clone()
 }
 
 /// The same code by its digest: an upload of the same archive is no change.
