@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sandbox::{Config, Environment, EnvironmentSpec, Invocation, Isolation, Line, Output, Sandbox, StartMode};
+use sandbox::{Config, Environment, EnvironmentSpec, Invocation, Isolation, Line, Network, Output, Sandbox, StartMode};
 
 use crate::function::{EXIT, HANG};
 use crate::traces::{Traces, launcher_of};
@@ -171,7 +171,8 @@ impl Churn {
             variables: BTreeMap::new(),
             memory_mb: 256,
             ephemeral_storage_mb: 512,
-            network: None,
+            // With all that the way to the outside needs.
+            network: Some(Network::Host),
             init_timeout: Duration::from_secs(60),
             credentials: None,
             account_id: None,
