@@ -1,6 +1,7 @@
 //! Invocations for which no environment is there: each sample is the first one of a function, in a full sandbox.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::bench::Bench;
 use crate::connection::Connection;
@@ -13,6 +14,8 @@ use crate::server::Server;
 
 /// How many functions run before the samples, so that a stem or an archive of classes is there if the runtime has one.
 const STEM_AFTER_MAX: usize = 200;
+/// Between two samples.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Start modes that do without the function's own init.
 const RESTORING: [&str; 2] = ["template", "checkpoint"];
 /// What a version that is published with SnapStart may take, by language.
@@ -88,6 +91,8 @@ fn sample(bench: &Bench, language: &Language, published: Published) -> Result<Sa
         let invoked = function::invoke(client, &invoked_as)?;
         let told = journal::newest(client, 1)?.remove(&invoked.request_id).ok_or("the journal lacks an invocation")?;
         client.expect(&Request::delete_function(name))?;
+        // The end of this environment is no part of the next sample, nor are the sandboxes that are made ahead.
+        std::thread::sleep(PAUSE);
         Ok((invoked.ms, told.started.ok_or("an environment was there already")?))
     };
     for number in 0..STEM_AFTER_MAX {
@@ -118,7 +123,9 @@ fn prepare(
     if published == Published::Latest {
         return Ok(name.to_owned());
     }
-    client.expect(&Request::set_snap_start(name))?;
+    let by_tag = language.runtime.starts_with("nodejs");
+    let set = if by_tag { Request::set_snap_start_by_tag(name) } else { Request::set_snap_start(name) };
+    client.expect(&set)?;
     function::wait_active(server, client, name)?;
     client.expect(&Request::publish_version(name))?;
     let version = format!("{name}:1");
