@@ -20,7 +20,7 @@ def client(service):
     made = boto3.client(service)
     model = made.meta.service_model
     return [made.meta.endpoint_url, len(model.operation_names), sorted(model.metadata), made._request_signer._credentials.access_key,
-            made.meta.config.user_agent, made.waiter_names]
+            sorted(made.meta.config.user_agent.replace(',', ' m/').split()), made.waiter_names]
 
 def handler(event, context):
     session = boto3.session.Session()
