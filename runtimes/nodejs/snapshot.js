@@ -12,7 +12,8 @@ const TEMPLATE = 0x54;
 const POOL_THREADS = 4;
 
 // What a process becomes that was asked to be a template. Call it before the function's code is loaded.
-function template(addon) {
+// `told` are the variables that it was told.
+function template(addon, told) {
   keepNoRandomness();
   return (channel) => {
     const { descriptor } = channel;
@@ -21,7 +22,10 @@ function template(addon) {
     if (reason) addon.exit(0);
     const tmp = addon.template(descriptor);
     // From here on in a fork.
-    Object.assign(process.env, beTold(addon, descriptor).variables);
+    // What the function's code has set stays as it is.
+    for (const [name, value] of Object.entries(beTold(addon, descriptor).variables)) {
+      if (told[name] !== value) process.env[name] = value;
+    }
     renewRandomness();
     makeProcessOwn(addon);
     if (tmp >= 0) {

@@ -25,4 +25,4 @@ for (const name of Object.keys(process.env)) delete process.env[name];
 Object.assign(process.env, variables);
 renewRandomness();
 makeProcessOwn(addon);
-main(descriptor, header.template ? require('./snapshot.js').template(addon) : null);
+main(descriptor, header.template ? require('./snapshot.js').template(addon, variables) : null);

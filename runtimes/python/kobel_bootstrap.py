@@ -266,8 +266,10 @@ def to_json(value):
         # A value that contains itself: the encoder says so.
         pass
     text = json.dumps(value, ensure_ascii=minor.isdigit() and int(minor) < 12)
-    for mark, digits in decimals.items():
-        text = text.replace('"%s"' % mark, digits)
+    if decimals:
+        import re
+
+        text = re.sub('"([0-9a-f]{32})"', lambda found: decimals.get(found.group(1), found.group(0)), text)
     return text
 
 
@@ -372,7 +374,7 @@ def specialise(descriptor, library):
     # `importlib.invalidate_caches` would import `importlib.metadata`.
     for path in [path for path in sys.path_importer_cache if path.startswith(FUNCTION_FOLDERS)]:
         del sys.path_importer_cache[path]
-    run(channel, library if header.get("template") else None)
+    run(channel, (library, variables) if header.get("template") else None)
 
 
 def be_told(channel):
@@ -390,7 +392,7 @@ def fail_init(channel, error, status):
     sys.exit(status)
 
 
-def take_snapshot(channel, template_library):
+def take_snapshot(channel, template):
     """Runs the function's hooks; between those before and after, a template is forked. Returns in each fork."""
     sys.path.insert(0, OWN_FOLDER)
     try:
@@ -401,15 +403,17 @@ def take_snapshot(channel, template_library):
         kobel_snapshot.run_before_hooks()
     except Exception as error:
         fail_init(channel, renamed("Runtime.BeforeSnapshotError", error), 64)
-    if template_library is not None:
+    if template is not None:
+        library, told = template
         flush()
         reason = kobel_snapshot.obstacle()
         channel.send(TEMPLATE, {"reason": reason})
         if reason:
             os._exit(0)
-        kobel_snapshot.fork_forever(template_library, channel.descriptor())
-        os.environ.update(be_told(channel)[1])
-        kobel_snapshot.become_unique(template_library, channel.descriptor())
+        kobel_snapshot.fork_forever(library, channel.descriptor())
+        # What the function's code has set stays as it is.
+        os.environ.update(item for item in be_told(channel)[1].items() if told.get(item[0]) != item[1])
+        kobel_snapshot.become_unique(library, channel.descriptor())
     try:
         kobel_snapshot.run_after_hooks()
     except Exception as error:
@@ -424,7 +428,7 @@ def renamed(error_type, error):
     return fault
 
 
-def run(channel, template_library=None):
+def run(channel, template=None):
     sys.stdout, sys.stderr = unbuffered(sys.stdout, "strict"), unbuffered(sys.stderr, "backslashreplace")
     set_up_paths()
     if "logging" in sys.modules:
@@ -436,7 +440,7 @@ def run(channel, template_library=None):
     except Exception as error:
         fail_init(channel, error, 1)
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
-        take_snapshot(channel, template_library)
+        take_snapshot(channel, template)
     flush()
     channel.send(READY, {})
     while True:

@@ -124,9 +124,10 @@ static int64_t fork_sibling(const struct received *received)
     struct clone_args arguments = { 0 };
     arguments.flags = CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
     arguments.child_tid = (uint64_t)(uintptr_t)thread_id;
-    if (received->order.group_version == CGROUP2 && received->count > 3) {
+    int group = 3 + (received->order.is_template != 0);
+    if (received->order.group_version == CGROUP2 && received->count > group) {
         arguments.flags |= CLONE_INTO_CGROUP;
-        arguments.cgroup = (uint64_t)received->descriptors[3];
+        arguments.cgroup = (uint64_t)received->descriptors[group];
     }
     long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
     return pid < 0 ? -errno : pid;

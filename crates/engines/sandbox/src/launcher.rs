@@ -231,6 +231,9 @@ impl Launcher {
     fn wait(&mut self) -> io::Result<Vec<Source>> {
         let mut happened: Vec<epoll::Event> = Vec::with_capacity(EVENTS_MAX);
         loop {
+            if !self.dying.is_empty() {
+                self.reap_ended_unknown();
+            }
             let timeout = match (self.nursery.wants_quiet(), self.dying.is_empty()) {
                 (Some(quiet), _) => Some(quiet),
                 (None, false) => Some(REAP_INTERVAL),
@@ -246,9 +249,6 @@ impl Launcher {
             }
             if self.nursery.wants_quiet().is_some() {
                 self.nursery.make_ahead();
-            }
-            if !self.dying.is_empty() {
-                self.reap_ended_unknown();
             }
         }
     }
@@ -308,7 +308,12 @@ impl Launcher {
         let Some(template) = template.filter(|child| child.template.is_some() && child.runtime.is_some()) else {
             return Err(io::Error::other("the template is gone"));
         };
-        Ok((self.nursery.make_within(&template.sandbox.pidfd)?, serial))
+        let made = self.nursery.make_within(&template.sandbox.pidfd);
+        if let (Err(_), Some(serial)) = (&made, serial) {
+            // It may have had a hand in it.
+            self.kill(serial);
+        }
+        Ok((made?, serial))
     }
 
     /// A sandbox is open: orders its runtime.
@@ -317,7 +322,11 @@ impl Launcher {
         epoll::delete(&self.events, &child.sandbox.leash)?;
         let wanted = child.wanted.take();
         let ordered = wanted.as_ref().map_or(Ok(()), |wanted| self.order(&child, wanted));
+        let origin = child.origin;
         self.children.insert(serial, child);
+        if let (Err(_), Some(origin)) = (&ordered, origin) {
+            self.kill(origin);
+        }
         ordered.or_else(|error| self.fail(serial, &error))
     }
 
@@ -392,14 +401,10 @@ impl Launcher {
         for stem in std::mem::take(&mut self.stems).into_values() {
             let _ = sys::end(stem.pid);
         }
-        self.reap_unknown();
-        let mut children: Vec<Child> = std::mem::take(&mut self.children).into_values().collect();
-        // A template's sandbox ends after those in it.
-        children.sort_by_key(|child| child.template.is_some());
-        for child in children {
-            if let Some(runtime) = &child.runtime {
-                let _ = sys::wait(runtime.pid);
-            }
+        self.nursery.kill();
+        // Whoever they are: no sandbox ends before all of its processes are reaped.
+        sys::wait_for_all();
+        for child in std::mem::take(&mut self.children).into_values() {
             let _ = child.sandbox.end(None);
         }
         self.nursery.close();

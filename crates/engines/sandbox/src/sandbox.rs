@@ -309,7 +309,9 @@ impl Sandbox {
         let stem = stem::of(spec, resolved, &layout).map_err(unforkable)?;
         let command = plan::command(spec, resolved, &layout, self.inner.config.endpoint_port);
         let starting = namespaces::start(spec, command, Conversation::Channel, Bearing::Template(stem));
-        begin(driver, starting).await.map_err(|error| StartError::Environment { reason: error.to_string() })
+        let spawned = deadline::within(spec.init_timeout, begin(driver, starting)).await;
+        let spawned = spawned.ok_or(StartError::Timeout { after: spec.init_timeout })?;
+        spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
     }
 
     #[cfg(not(target_os = "linux"))]

@@ -180,8 +180,8 @@ impl Invoker {
         tokio::spawn(async move {
             let ended = Ended(inner.clone());
             let resolved = request.resolved.clone();
-            let ran = Execution::new(&inner, request, response, answer).run(&measures).await;
-            drop((permit, busy));
+            let ran = Execution::new(&inner, request, response, answer, permit).run(&measures).await;
+            drop(busy);
             if let Some(cause) = ran {
                 standby::replenish(&inner, &resolved, &cause).await;
             }
@@ -243,6 +243,13 @@ impl Inner {
             account: self.config.account_concurrency,
             reserved: resolved.function.reserved_concurrency,
             reserved_total: self.registry.reserved_total(&resolved.version.scope),
+        }
+    }
+
+    /// Deletes the code that only environments of this version had, if it is an old one.
+    async fn forget_code_of(&self, version: &crate::registry::Version) {
+        if !self.is_current(version) {
+            self.packages.keep_only(&self.registry).await;
         }
     }
 

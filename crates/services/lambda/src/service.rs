@@ -173,7 +173,7 @@ impl Lambda {
             Some(State::Pending) => Moment::Pending,
             Some(State::Taken(_)) => Moment::Optimized,
             Some(State::Failed(_)) => Moment::Failed,
-            Some(State::Renewing | State::Without(_)) | None => Moment::Settled,
+            Some(State::Gone | State::Renewing | State::Without(_)) | None => Moment::Settled,
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Snapshot {
 pub enum State {
     /// It is taken for the first time: the version is `Pending`.
     Pending,
+    /// There was one, or may have been before the server started.
+    Gone,
     /// It is taken again.
     Renewing,
     Taken(Arc<Snapshot>),
@@ -54,6 +56,7 @@ struct Inner {
 }
 
 struct Entry {
+    version: Arc<Version>,
     state: State,
     /// Counts uses of all: the least is the one used longest ago.
     used: u64,
@@ -78,28 +81,46 @@ impl Snapshots {
         let entry = entries.get_mut(&Key::of(version))?;
         let State::Taken(snapshot) = &entry.state else { return None };
         if !snapshot.template.is_alive() {
-            entries.remove(&Key::of(version));
+            entry.state = State::Gone;
             return None;
         }
         entry.used = newest + 1;
         Some(snapshot.clone())
     }
 
-    /// Says that a snapshot is being taken; whether nobody does so already and there is none.
-    pub fn begin(&self, version: &Version, state: State) -> bool {
+    /// Says that a snapshot is being taken of a version that was just published; whether it is to be taken. One that is
+    /// no longer there is taken again, and that of a version that failed is tried again.
+    pub fn begin(&self, version: &Arc<Version>) -> bool {
+        self.enter(version, |known| match known {
+            None | Some(State::Failed(_)) => Some(State::Pending),
+            Some(State::Gone) => Some(State::Renewing),
+            Some(State::Pending | State::Renewing | State::Taken(_) | State::Without(_)) => None,
+        })
+    }
+
+    /// Says that a snapshot is being taken again; whether nobody does so already and there is none.
+    pub fn renew(&self, version: &Arc<Version>) -> bool {
+        self.enter(version, |known| matches!(known, None | Some(State::Gone)).then_some(State::Renewing))
+    }
+
+    /// Says that a version is there which can be invoked, although nothing is known of its snapshot.
+    pub fn note(&self, version: &Arc<Version>) {
+        self.enter(version, |known| known.is_none().then_some(State::Gone));
+    }
+
+    fn enter(&self, version: &Arc<Version>, next: impl FnOnce(Option<&State>) -> Option<State>) -> bool {
         let mut entries = self.entries();
-        if entries.contains_key(&Key::of(version)) {
-            return false;
-        }
-        entries.insert(Key::of(version), Entry { state, used: 0 });
+        let key = Key::of(version);
+        let Some(state) = next(entries.get(&key).map(|entry| &entry.state)) else { return false };
+        entries.insert(key, Entry { version: version.clone(), state, used: 0 });
         true
     }
 
     /// Says what came of it.
-    pub fn finish(&self, version: &Version, state: State) {
+    pub fn finish(&self, version: &Arc<Version>, state: State) {
         let mut entries = self.entries();
         let used = entries.values().map(|entry| entry.used).max().unwrap_or(0) + 1;
-        entries.insert(Key::of(version), Entry { state, used });
+        entries.insert(Key::of(version), Entry { version: version.clone(), state, used });
         let too_many = drop_oldest(&mut entries);
         drop(entries);
         drop(too_many);
@@ -117,21 +138,26 @@ impl Snapshots {
         }
     }
 
-    /// Drops what is known of a version's.
-    pub fn forget(&self, version: &Version) {
-        let dropped = self.entries().remove(&Key::of(version));
-        drop(dropped);
+    /// Drops a snapshot that cannot be restored.
+    pub fn forget(&self, snapshot: &Arc<Snapshot>) {
+        let mut entries = self.entries();
+        let entry = entries.get_mut(&Key::of(&snapshot.version));
+        if let Some(entry) =
+            entry.filter(|entry| matches!(&entry.state, State::Taken(kept) if Arc::ptr_eq(kept, snapshot)))
+        {
+            entry.state = State::Gone;
+        }
     }
 
     /// Drops those of versions that are no longer there.
     pub fn retain(&self, is_current: impl Fn(&Version) -> bool) {
         let mut dropped = Vec::new();
-        self.entries().retain(|_, entry| match &entry.state {
-            State::Taken(snapshot) if !is_current(&snapshot.version) => {
-                dropped.push(snapshot.clone());
-                false
+        self.entries().retain(|_, entry| {
+            let kept = matches!(entry.state, State::Pending | State::Renewing) || is_current(&entry.version);
+            if !kept {
+                dropped.push(entry.state.clone());
             }
-            _ => true,
+            kept
         });
         // Ends the runtimes, away from the lock.
         drop(dropped);
@@ -149,7 +175,7 @@ impl Snapshots {
 }
 
 /// Takes out what exceeds [`SNAPSHOTS_MAX`].
-fn drop_oldest(entries: &mut HashMap<Key, Entry>) -> Vec<Entry> {
+fn drop_oldest(entries: &mut HashMap<Key, Entry>) -> Vec<State> {
     let mut taken: Vec<(u64, Key)> = entries
         .iter()
         .filter(|(_, entry)| matches!(entry.state, State::Taken(_)))
@@ -157,5 +183,6 @@ fn drop_oldest(entries: &mut HashMap<Key, Entry>) -> Vec<Entry> {
         .collect();
     taken.sort_unstable_by_key(|(used, _)| *used);
     let excess = taken.len().saturating_sub(SNAPSHOTS_MAX);
-    taken.into_iter().take(excess).filter_map(|(_, key)| entries.remove(&key)).collect()
+    let oldest = taken.into_iter().take(excess);
+    oldest.filter_map(|(_, key)| Some(std::mem::replace(&mut entries.get_mut(&key)?.state, State::Gone))).collect()
 }

@@ -61,7 +61,7 @@ public final class Bootstrap {
             status = 65;
             Snapshot.runHooksAfter();
             return true;
-        } catch (Exception error) {
+        } catch (Throwable error) {
             Failure.trim(error);
             report(channel, Channel.INIT_ERROR, null, error, errorType, true);
             System.exit(status);

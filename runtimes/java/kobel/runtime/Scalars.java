@@ -14,6 +14,8 @@ import java.util.Date;
 
 /** Makes single values out of JSON texts, numbers and booleans, as leniently as Lambda does. */
 final class Scalars {
+    private static final int SCALE_MAX = 100000;
+
     private Scalars() {}
 
     static boolean isScalar(Class<?> raw) {
@@ -113,6 +115,10 @@ final class Scalars {
         }
         if (raw == BigDecimal.class) {
             return number;
+        }
+        // A few letters can name a number that no memory holds.
+        if (Math.abs((long) number.scale()) > SCALE_MAX) {
+            throw new NumberFormatException(value.toString());
         }
         BigInteger whole = number.toBigInteger();
         if (raw == int.class || raw == Integer.class) {

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 
+use rustix::event::Timespec;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::init::{self, Plan};
@@ -108,12 +109,14 @@ pub(super) fn bear_within(
     };
     drop((callback, plan));
     let delivered = receive_child(&call);
-    sys::wait(midwife)?;
+    sys::end(midwife)?;
     let born = delivered.map(|(pid, pidfd)| Born { pid, pidfd, leash })?;
     release(&born).inspect_err(|_| drop(sys::end(born.pid)))?;
     Ok(born)
 }
 
+/// How long a sandbox inside of another one may take to come.
+const DELIVERY_TIME: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// First byte of a midwife's message that carries a process, or names one to be reaped.
 const DELIVERED: u8 = b'D';
 const HELPER: u8 = b'H';
@@ -151,6 +154,11 @@ fn receive_child(call: &OwnedFd) -> io::Result<(i32, OwnedFd)> {
     let mut failure = None;
     while failure.is_none() && (child.is_none() || helper.is_none()) {
         let mut buffer = [0; 256];
+        // Whom the template's own processes can see they may be able to stop.
+        if !sys::is_readable_within(call, DELIVERY_TIME)? {
+            failure = Some("the template's sandbox let nobody in".to_owned());
+            break;
+        }
         let (count, descriptors) = super::message::receive_bytes(call, &mut buffer)?;
         match &buffer[..count] {
             [DELIVERED] => child = descriptors.into_iter().next(),
@@ -159,12 +167,18 @@ fn receive_child(call: &OwnedFd) -> io::Result<(i32, OwnedFd)> {
             reason => failure = Some(String::from_utf8_lossy(reason).into_owned()),
         }
     }
+    // It has said all by now; a stopped one ends too.
     if let Some(helper) = helper {
-        sys::wait(helper)?;
+        sys::end(helper)?;
     }
     match (child, failure) {
         (Some(pidfd), None) => Ok((sys::pid_of(&pidfd)?, pidfd)),
-        (_, failure) => Err(io::Error::other(failure.unwrap_or_default())),
+        (child, failure) => {
+            if let Some(pidfd) = child {
+                sys::kill(sys::pid_of(&pidfd)?);
+            }
+            Err(io::Error::other(failure.unwrap_or_default()))
+        }
     }
 }
 

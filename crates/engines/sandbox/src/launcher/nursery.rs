@@ -130,6 +130,11 @@ impl Nursery {
         let _ = sandbox.end(None);
     }
 
+    /// Kills all that stand ready.
+    pub(super) fn kill(&self) {
+        self.ahead.iter().for_each(Sandbox::kill);
+    }
+
     /// Removes all that stand ready, and Kobel's own control group.
     pub(super) fn close(&mut self) {
         for sandbox in std::mem::take(&mut self.ahead) {
@@ -150,7 +155,11 @@ impl Sandbox {
 
     /// Waits for the first process, removes the group; `exit` is what is known of the runtime already.
     pub(super) fn end(&self, exit: Option<[u8; 5]>) -> io::Result<Last> {
-        sys::wait(self.pid)?;
+        match sys::wait(self.pid) {
+            // It was reaped with all others.
+            Err(error) if error.raw_os_error() == Some(libc::ECHILD) => {}
+            waited => drop(waited?),
+        }
         let exit = exit.or_else(|| init::last_words(self.leash.as_fd()));
         let out_of_memory = self.group.as_ref().is_some_and(|group| group.out_of_memory_kills() > 0);
         let max_memory_bytes = self.group.as_ref().filter(|group| group.memory.is_some()).map(Group::max_memory_bytes);

@@ -108,6 +108,12 @@ pub(super) fn is_child(pid: i32) -> bool {
     }
 }
 
+/// Whether something can be read, or the other side is gone, within a time.
+pub(super) fn is_readable_within(socket: &OwnedFd, time: rustix::event::Timespec) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    Ok(poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&time))? > 0)
+}
+
 /// Reaps a child if it has ended.
 pub(super) fn reap_if_ended(pid: i32) {
     // SAFETY: asks for no status.
@@ -120,6 +126,11 @@ pub(super) fn enter(descriptor: &OwnedFd, namespaces: i32) -> io::Result<()> {
     check(unsafe { libc::setns(descriptor.as_raw_fd(), namespaces) })
 }
 
+/// Reaps all children, and those that come meanwhile.
+pub(super) fn wait_for_all() {
+    while wait(-1).is_ok() {}
+}
+
 /// The processes whose parent is this one.
 pub(super) fn children() -> Vec<i32> {
     let own = std::process::id();
@@ -127,11 +138,16 @@ pub(super) fn children() -> Vec<i32> {
     text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
-/// Kills a child and reaps it; its status comes back.
-pub(super) fn end(pid: i32) -> io::Result<i32> {
+/// Kills a child.
+pub(super) fn kill(pid: i32) {
     if let Some(pid) = rustix::process::Pid::from_raw(pid) {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
+}
+
+/// Kills a child and reaps it; its status comes back.
+pub(super) fn end(pid: i32) -> io::Result<i32> {
+    kill(pid);
     Ok(wait(pid)?.1)
 }
 

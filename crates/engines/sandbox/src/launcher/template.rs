@@ -50,7 +50,8 @@ impl Template {
         let namespaces = namespaces.into_iter().collect::<io::Result<Vec<_>>>()?;
         let mut descriptors: Vec<BorrowedFd<'_>> = namespaces.iter().map(AsFd::as_fd).collect();
         descriptors.extend_from_slice(rest);
-        message::send_bytes(&self.control, &order.to_bytes(), &descriptors)?;
+        // One that does not read is not waited for.
+        message::try_send_bytes(&self.control, &order.to_bytes(), &descriptors)?;
         self.ordered.push(order.serial);
         Ok(())
     }
@@ -97,6 +98,10 @@ pub(super) fn check(pid: i32, first: i32) -> io::Result<()> {
         if namespace(pid)? != namespace(first)? {
             return Err(io::Error::other(format!("the template's child is not in its {name} namespace")));
         }
+    }
+    let groups = |pid: i32| fs::read_to_string(format!("/proc/{pid}/cgroup"));
+    if groups(pid)? != groups(first)? {
+        return Err(io::Error::other("the template's child is not in its control groups"));
     }
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map_or("", str::trim);

@@ -16,6 +16,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// As resolvers of the C library do.
 const SERVERS_MAX: usize = 3;
 const CONFIGURATION: &str = "/etc/resolv.conf";
+/// The bits of a message's third byte that say what it is for, and that it is an answer.
+const OPCODE: u8 = 0xf8;
 /// The largest answer over UDP.
 const ANSWER_BYTES_MAX: usize = 65_535;
 const HEADER_BYTES: usize = 12;
@@ -36,6 +38,10 @@ impl Resolver {
     pub(super) async fn answer(&self, question: &[u8]) -> Option<Vec<u8>> {
         if question.len() < HEADER_BYTES {
             return None;
+        }
+        // Names are asked for; nothing is changed by a function, nor told to servers that trust this host.
+        if question[2] & OPCODE != 0 {
+            return Some(failure(question));
         }
         for server in self.servers() {
             match deadline::within(ANSWER_TIME, ask(server, question)).await {

@@ -16,11 +16,13 @@ pub(super) const NAME_PORT: u16 = 53;
 /// Never outside: this host, private networks (RFC 1918, RFC 4193), shared ones of carriers (RFC 6598), links with the
 /// metadata services of clouds (169.254.169.254, `fd00:ec2::254`), groups, and what is reserved (RFC 6890). Addresses
 /// for documentation are not among them: they lead nowhere by themselves, and test networks use them.
-const INSIDE: [Allowed; 15] = [
+const INSIDE: [Allowed; 16] = [
     v4([0, 0, 0, 0], 8),
     v4([10, 0, 0, 0], 8),
     v4([100, 64, 0, 0], 10),
     v4([127, 0, 0, 0], 8),
+    // What Azure gives machines at an address that is public by its number.
+    v4([168, 63, 129, 16], 32),
     v4([169, 254, 0, 0], 16),
     v4([172, 16, 0, 0], 12),
     v4([192, 0, 0, 0], 24),

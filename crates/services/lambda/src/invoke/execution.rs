@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::snapshot::Origin;
 use super::specification::Specification;
 use super::{Inner, Invoked, Measures, Refused, Request, notes};
+use crate::admission::Permit;
 use crate::environment::{Environment, Event};
 use crate::output::{LogStream, Platform, Status};
 use crate::pool::{Instance, Key};
@@ -37,6 +38,8 @@ pub(super) struct Execution<'a> {
     began: Timestamp,
     /// Takes the answer, after which extensions may work on.
     answer: Option<oneshot::Sender<Result<Invoked, Refused>>>,
+    /// Given back before the final answer: who has it may invoke again.
+    permit: Option<Permit>,
     /// Whether its environment was started ahead of it.
     from_standby: bool,
 }
@@ -98,11 +101,13 @@ impl<'a> Execution<'a> {
         request: Request,
         response: Option<ResponseSender>,
         answer: oneshot::Sender<Result<Invoked, Refused>>,
+        permit: Permit,
     ) -> Execution<'a> {
         let span = inner.fabric.new_span();
         let trace = request.trace.under(span);
         let began = inner.fabric.now();
-        Execution { inner, request, response, span, trace, began, answer: Some(answer), from_standby: false }
+        let (answer, permit) = (Some(answer), Some(permit));
+        Execution { inner, request, response, span, trace, began, answer, permit, from_standby: false }
     }
 
     /// Tells whoever waits for the answer. Returns the invocation as the cause of what follows from it, unless the
@@ -124,6 +129,8 @@ impl<'a> Execution<'a> {
                 self.say_end(&specification.log, &end);
                 let tail = specification.log.take_tail();
                 self.reset(specification.log);
+                drop(specification.code);
+                self.inner.forget_code_of(self.version()).await;
                 (end, tail)
             }
             Err(error) => {
@@ -207,7 +214,7 @@ impl<'a> Execution<'a> {
     }
 
     /// A cold start from a snapshot; `None` where it is of no use any more.
-    async fn restore(&self, snapshot: &Snapshot) -> Result<Option<Prepared>, wire::Error> {
+    async fn restore(&self, snapshot: &Arc<Snapshot>) -> Result<Option<Prepared>, wire::Error> {
         let made = self.specify(None).await?.restored(snapshot);
         let (version, log) = (self.version(), made.log.clone());
         log.begin_tail();
@@ -223,7 +230,7 @@ impl<'a> Execution<'a> {
         };
         if error.is_service_fault() {
             tracing::warn!(%error, function = version.qualified_arn(), "a snapshot was lost; it is taken again");
-            self.inner.snapshots.forget(version);
+            self.inner.snapshots.forget(snapshot);
             return Ok(None);
         }
         let report = Platform::RestoreReport { duration: started.elapsed(), error_type: error.error_type() };
@@ -309,7 +316,7 @@ impl<'a> Execution<'a> {
         if extensions_work {
             // The caller need not wait for what extensions still do.
             let early = self.invoked(&end, instance.log.copy_tail());
-            self.answer(Ok(early));
+            self.answer_early(Ok(early));
             reusable = self.settle(&mut end, &instance).await;
             instance.used_mb = end.max_memory_mb;
         }
@@ -330,10 +337,7 @@ impl<'a> Execution<'a> {
             // It became old while it was given back, perhaps after the idle ones were looked through.
             self.inner.pool.retire(|version| self.inner.is_current(version)).await;
         }
-        if !current {
-            // It may have been the last one that had its code.
-            self.inner.packages.keep_only(&self.inner.registry).await;
-        }
+        self.inner.forget_code_of(self.version()).await;
         (end, tail)
     }
 
@@ -342,8 +346,14 @@ impl<'a> Execution<'a> {
         self.inner.resets.give(Key::of(self.version()), self.inner.fabric.now(), log);
     }
 
-    /// Tells the caller, unless that was done.
+    /// Tells the caller, unless that was done; nothing of the function runs any more.
     fn answer(&mut self, answer: Result<Invoked, Refused>) {
+        self.permit = None;
+        self.answer_early(answer);
+    }
+
+    /// Tells the caller while the environment is still at work.
+    fn answer_early(&mut self, answer: Result<Invoked, Refused>) {
         if let Some(sender) = self.answer.take() {
             // The caller may be gone.
             let _ = sender.send(answer);

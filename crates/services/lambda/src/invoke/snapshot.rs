@@ -27,19 +27,21 @@ pub(super) enum Origin {
 impl Invoker {
     /// Begins to take the snapshot of a version that was just published.
     pub fn snapshot(&self, version: &Arc<Version>) {
-        if version.has_snap_start() && self.inner.snapshots.begin(version, State::Pending) {
+        if version.has_snap_start() && self.inner.snapshots.begin(version) {
             self.inner.clone().take_snapshot(version.clone());
         }
     }
 
     /// Takes the snapshots of all published versions again, one after the other, in the background.
     pub fn renew_snapshots(&self) {
+        let versions: Vec<_> = self.inner.registry.versions();
+        let versions: Vec<_> = versions.into_iter().filter(|version| version.has_snap_start()).collect();
+        versions.iter().for_each(|version| self.inner.snapshots.note(version));
         let inner = Arc::downgrade(&self.inner);
         tokio::spawn(async move {
-            let Some(versions) = inner.upgrade().map(|inner| inner.registry.versions()) else { return };
-            for version in versions.into_iter().filter(|version| version.has_snap_start()) {
+            for version in versions {
                 let Some(inner) = inner.upgrade() else { return };
-                if inner.snapshots.begin(&version, State::Renewing) {
+                if inner.is_current(&version) && inner.snapshots.renew(&version) {
                     inner.make_snapshot(&version).await;
                 }
             }
@@ -66,6 +68,7 @@ impl Inner {
         }
         self.snapshots.finish(version, state);
         self.snapshots.retain(|version| self.is_current(version));
+        self.forget_code_of(version).await;
     }
 
     async fn run_init(&self, version: &Arc<Version>) -> Result<Snapshot, Fault> {
@@ -112,8 +115,8 @@ impl Inner {
             )),
             Some(State::Failed(reason)) => Err(model_lambda::errors::snap_start_exception(reason)),
             Some(State::Renewing | State::Without(_) | State::Taken(_)) => Ok(Origin::Start),
-            None => {
-                if self.snapshots.begin(version, State::Renewing) {
+            Some(State::Gone) | None => {
+                if self.snapshots.renew(version) {
                     self.clone().take_snapshot(version.clone());
                 }
                 Ok(Origin::Start)

@@ -62,6 +62,7 @@ impl Start {
         if !inner.is_current(&self.version) {
             inner.standby.retire(|version| inner.is_current(version)).await;
         }
+        inner.forget_code_of(&self.version).await;
         self.tell_journal(began, took, "ok");
     }
 
