@@ -323,15 +323,17 @@ impl<'a> Execution<'a> {
         self.say_end(&instance.log, &end);
         let tail = instance.log.take_tail();
         let current = self.inner.is_current(self.version());
+        if !reusable {
+            self.reset(instance.log.clone());
+        }
+        if !reusable || !current {
+            // Nor need it wait for how extensions end, or until old code is deleted.
+            let invoked = self.invoked(&end, tail.clone());
+            self.answer(Ok(invoked));
+        }
         match reusable {
             true => self.inner.pool.give(instance, current).await,
-            false => {
-                // Nor need it wait for how extensions end.
-                let invoked = self.invoked(&end, tail.clone());
-                self.reset(instance.log.clone());
-                self.answer(Ok(invoked));
-                instance.end().await;
-            }
+            false => instance.end().await,
         }
         if current && !self.inner.is_current(self.version()) {
             // It became old while it was given back, perhaps after the idle ones were looked through.
