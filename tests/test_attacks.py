@@ -386,8 +386,12 @@ for address in ("192.0.0.1", event["own"]):
     for port in [*range(1, 1024), 9001, event["port"]]:
         with socket.socket() as client:
             client.settimeout(10)
-            # The gateway answers names.
+            # The gateway answers names. The kernel may lose a refusal, and tell of a connection that is none.
             if client.connect_ex((address, port)) == 0 and (address, port) != ("192.0.0.1", 53):
+                try:
+                    client.getpeername()
+                except OSError:
+                    continue
                 result.append([address, port])
 """
     own = own_address()

@@ -26,7 +26,7 @@ while made < 20000:
         signal.pause()
     made += 1
 """
-    made, error = stage.result(name, code, Timeout=60, MemorySize=2048)
+    made, error = stage.result(name, code, Timeout=60, MemorySize=4096)
     assert error == "EAGAIN"
     assert made <= 1024
 
