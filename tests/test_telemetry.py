@@ -7,6 +7,7 @@ import pytest
 
 from extensions import EXTENSION, layer
 from functions import zipped
+from waiting import wait_until
 
 LISTENER = EXTENSION + r"""
 import queue, sys, threading
@@ -192,7 +193,7 @@ def test_what_is_no_subscription_is_refused(functions, lambda_, name, logged):
     assert "maxItems must be between 1000 and 10000" in refused[2][2]
 
 
-def test_a_listener_that_never_comes_to_an_end_harms_nobody_else(functions, lambda_, name, logged):
+def test_a_listener_that_never_comes_to_an_end_harms_nobody_else(functions, lambda_, name, logs, logged):
     endless = LISTENER.replace(
         "        self.end_headers()\n",
         "        self.end_headers()\n"
@@ -211,5 +212,12 @@ def test_a_listener_that_never_comes_to_an_end_harms_nobody_else(functions, lamb
         Layers=[layer(lambda_, name, {"extensions/listener": endless})],
         Environment={"Variables": {"ASKED": json.dumps(asked), "API": TELEMETRY}},
     )
-    assert functions.invoke(name, 1).payload == 1
-    logged(name, "hung up", "platform.runtimeDone")
+
+    def hung_up():
+        # Between invocations the listener stands still, and notices nothing.
+        assert functions.invoke(name, 1).payload == 1
+        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+        return any("hung up" in event["message"] for event in found)
+
+    wait_until(hung_up, what="the listener is hung up on")
+    logged(name, "platform.runtimeDone")
