@@ -30,21 +30,23 @@ mod streaming;
 #[cfg(target_os = "linux")]
 mod template;
 
+/// Runs each case of modules with a driver, in a module of that name.
+macro_rules! cases {
+    ($name:ident, $isolation:ident; $($module:ident: $($case:ident),+;)+) => {
+        mod $name {
+            $(mod $module { $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() { crate::$module::$case(sandbox::Isolation::$isolation).await }
+            )+ })+
+        }
+    };
+}
+
 /// Runs each case with each driver.
 macro_rules! contract {
-    ($($module:ident: $($case:ident),+;)+) => {
-        mod namespaces {
-            $(mod $module { $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $case() { crate::$module::$case(sandbox::Isolation::Namespaces).await }
-            )+ })+
-        }
-        mod process {
-            $(mod $module { $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $case() { crate::$module::$case(sandbox::Isolation::Process).await }
-            )+ })+
-        }
+    ($($cases:tt)+) => {
+        cases! { namespaces, Namespaces; $($cases)+ }
+        cases! { process, Process; $($cases)+ }
     };
 }
 
@@ -114,41 +116,19 @@ contract! {
         kills_when_memory_is_exceeded;
 }
 
-/// What is done once more in virtual machines: of each kind of conversation one case, and the limits.
+// What is done once more in virtual machines: of each kind of conversation one case, and the limits.
 #[cfg(target_os = "linux")]
-macro_rules! in_machines {
-    ($($module:ident: $($case:ident),+;)+) => {
-        mod machines {
-            $(mod $module { $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $case() { crate::$module::$case(sandbox::Isolation::MicroVm).await }
-            )+ })+
-        }
-    };
-}
-
-#[cfg(target_os = "linux")]
-in_machines! {
+cases! {
+    machines, MicroVm;
     custom: serves_the_runtime_api;
     image: runs_an_image_on_its_own_root;
     limits: kills_when_memory_is_exceeded;
 }
 
-/// What the namespaces driver alone does.
+// What the namespaces driver alone does.
 #[cfg(target_os = "linux")]
-macro_rules! forked {
-    ($($module:ident: $($case:ident),+;)+) => {
-        mod forked {
-            $(mod $module { $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $case() { crate::$module::$case(sandbox::Isolation::Namespaces).await }
-            )+ })+
-        }
-    };
-}
-
-#[cfg(target_os = "linux")]
-forked! {
+cases! {
+    alone, Namespaces;
     stem: python_is_like_any_other,
     nodejs_is_like_any_other,
     ruby_is_like_any_other,
@@ -163,73 +143,22 @@ forked! {
     sdk: python_functions_find_the_sdk_loaded_and_like_any_other,
     python_functions_with_another_sdk_or_none_do_without,
     nodejs_functions_find_the_sdk_loaded_and_like_any_other;
-}
-
-/// What the namespaces driver alone does.
-#[cfg(target_os = "linux")]
-macro_rules! classes {
-    ($($case:ident),+) => {
-        mod classes_of_java {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $case() { crate::classes::$case(sandbox::Isolation::Namespaces).await }
-            )+
-        }
-    };
-}
-
-#[cfg(target_os = "linux")]
-classes!(
-    an_archive_changes_nothing_but_time,
+    classes: an_archive_changes_nothing_but_time,
     an_archive_has_the_classes_of_the_function_and_its_libraries,
-    a_function_that_chooses_its_own_archive_gets_none
-);
-
-/// What the namespaces driver alone does.
-#[cfg(target_os = "linux")]
-macro_rules! templates {
-    ($($case:ident),+) => {
-        mod templates {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $case() { crate::template::$case(sandbox::Isolation::Namespaces).await }
-            )+
-        }
-    };
-}
-
-#[cfg(target_os = "linux")]
-templates!(
-    forks_have_what_init_made_and_nothing_else_in_common,
+    a_function_that_chooses_its_own_archive_gets_none;
+    template: forks_have_what_init_made_and_nothing_else_in_common,
     forks_are_like_any_other,
     nodejs_is_forked_with_its_modules_and_threads,
     nodejs_that_cannot_be_forked_says_why,
     what_cannot_be_forked_says_why,
     hooks_that_fail_are_init_errors,
     hostile_templates_harm_nobody_else,
-    environments_outlive_the_handle_of_their_template
-);
-
-/// What the namespaces driver alone does.
-#[cfg(target_os = "linux")]
-macro_rules! outside {
-    ($($case:ident),+) => {
-        mod outside {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $case() { crate::network::$case(sandbox::Isolation::Namespaces).await }
-            )+
-        }
-    };
-}
-
-#[cfg(target_os = "linux")]
-outside!(
-    the_outside_answers_at_its_own_address,
+    environments_outlive_the_handle_of_their_template;
+    network: the_outside_answers_at_its_own_address,
     failures_are_those_of_the_host,
     datagrams_and_names_are_answered,
-    each_environment_reaches_what_it_may
-);
+    each_environment_reaches_what_it_may;
+}
 
 /// The namespaces driver needs no root: the same contract holds for a user without any privilege.
 #[cfg(target_os = "linux")]
@@ -256,10 +185,7 @@ fn unprivileged_users_have_the_same_contract() {
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&suite).args([
         "namespaces::",
         "boundary::",
-        "forked::",
-        "classes_of_java::",
-        "templates::",
-        "outside::",
+        "alone::",
     ]);
     command
         .env("KOBEL_TEST_LAUNCHER", &launcher)
