@@ -11,13 +11,8 @@ const CLIENTS = [
   'client-sns', 'client-sqs', 'client-ssm', 'client-sts', 'lib-dynamodb', 'util-dynamodb',
 ];
 // Variables that the SDK may read when it is loaded, by the start of their names: functions that set one are not
-// forked from such a stem. Those that Lambda sets itself are not among them.
+// forked from such a stem. Those that Lambda sets itself, of which the stem is told, are not among them.
 const READABLE = ['AWS_', 'FORCE_COLOR', 'HOME'];
-const SET_BY_LAMBDA = [
-  'AWS_ACCESS_KEY', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_ENDPOINT_URL',
-  'AWS_EXECUTION_ENV', 'AWS_LAMBDA_FUNCTION_', 'AWS_LAMBDA_INITIALIZATION_TYPE', 'AWS_LAMBDA_LOG_', 'AWS_LAMBDA_METADATA_',
-  'AWS_LAMBDA_RUNTIME_API', 'AWS_XRAY_',
-];
 
 // The folder of global packages with the SDK.
 function folder() {
@@ -40,6 +35,8 @@ function offer() {
 
 // Loads it. What is left behind must be what a function would leave that loads it itself.
 function load() {
+  const setByLambda = process.env._KOBEL_SET_BY_LAMBDA.split(',');
+  delete process.env._KOBEL_SET_BY_LAMBDA;
   const replaced = [
     replace(Math, 'random', { value: () => { throw new Error('the SDK draws random numbers when it is loaded'); } }),
     // Node.js itself asks, for `assert`, whether it has colours. Opening it would bind the stem's own to its children.
@@ -53,7 +50,7 @@ function load() {
   });
   replaced.forEach((restore) => restore());
   const starts = (name, names) => names.some((each) => name.startsWith(each));
-  const captured = read.filter((name) => !starts(name, READABLE) || starts(name, SET_BY_LAMBDA));
+  const captured = read.filter((name) => !starts(name, READABLE) || starts(name, setByLambda));
   if (captured.length > 0) throw new Error(`the SDK reads ${captured.join(', ')} when it is loaded`);
   const active = process.getActiveResourcesInfo ? process.getActiveResourcesInfo() : [];
   if (active.length > 0) throw new Error(`the SDK holds ${active.join(', ')} when it is loaded`);

@@ -15,28 +15,14 @@ COMMON_DATA = ["_retry", "endpoints", "partitions", "sdk-default-configuration"]
 # What creating a client loads of its service.
 SERVICE_DATA = ["service-2", "endpoint-rule-set-1"]
 # Variables that the SDK may read when it is imported, by the start of their names: functions that set one are
-# not forked from here. Those that Lambda sets itself are not among them.
+# not forked from here. Those that Lambda sets itself, of which the stem is told, are not among them.
 READABLE = ("HOME", "AWS_", "BOTO", "APPENGINE_RUNTIME")
-SET_BY_LAMBDA = (
-    "AWS_ACCESS_KEY",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "AWS_ENDPOINT_URL",
-    "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_",
-    "AWS_LAMBDA_METADATA_",
-    "AWS_LAMBDA_RUNTIME_API",
-    "AWS_XRAY_",
-)
 
 
 def load():
+    set_by_lambda = tuple(os.environ.pop("_KOBEL_SET_BY_LAMBDA").split(","))
     read = names_read_by(import_sdk)
-    captured = [name for name in read if not name.startswith(READABLE) or name.startswith(SET_BY_LAMBDA)]
+    captured = [name for name in read if not name.startswith(READABLE) or name.startswith(set_by_lambda)]
     if captured:
         raise RuntimeError("the SDK reads %s when it is imported" % ", ".join(sorted(captured)))
     threads = len(os.listdir("/proc/self/task"))

@@ -25,7 +25,7 @@ const SOURCE_BYTES_MAX: u64 = 1024 * 1024;
 /// Variables, by the start of their names, that an SDK may read when it is imported. `runtimes/python/kobel_sdk.py` and
 /// `runtimes/nodejs/sdk.js` check that it reads no others.
 const READ_VARIABLES: [&str; 5] = ["HOME", "AWS_", "BOTO", "APPENGINE_RUNTIME", "FORCE_COLOR"];
-/// Those that Lambda sets itself, which it does not read then: also checked there.
+/// Those that Lambda sets itself, which it does not read then: also checked there, by what [`SET_BY_LAMBDA_VARIABLE`] tells.
 const SET_BY_LAMBDA: [&str; 13] = [
     "AWS_ACCESS_KEY",
     "AWS_SECRET_ACCESS_KEY",
@@ -41,6 +41,9 @@ const SET_BY_LAMBDA: [&str; 13] = [
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_XRAY_",
 ];
+
+/// The variable that tells a stem of them, separated by commas.
+const SET_BY_LAMBDA_VARIABLE: &str = "_KOBEL_SET_BY_LAMBDA";
 
 /// What is known of packages.
 #[derive(Default)]
@@ -66,6 +69,7 @@ impl Sdks {
         let mut stem = plain.clone();
         stem.name = format!("{} {ARGUMENT}", plain.name);
         stem.arguments.push(ARGUMENT.to_owned());
+        stem.variables.push(format!("{SET_BY_LAMBDA_VARIABLE}={}", SET_BY_LAMBDA.join(",")));
         stem.with_sdk = true;
         Some(stem)
     }
