@@ -180,13 +180,17 @@ class LoggingLoader:
         return getattr(self._loader, name)
 
 
-def set_up_logging():
+def import_own(name):
+    """A module of this folder, which is not on the path of functions."""
     sys.path.insert(0, OWN_FOLDER)
     try:
-        import kobel_logging
+        return importlib.import_module(name)
     finally:
         sys.path.remove(OWN_FOLDER)
-    kobel_logging.set_up(STATE, write_message)
+
+
+def set_up_logging():
+    import_own("kobel_logging").set_up(STATE, write_message)
 
 
 def set_up_paths():
@@ -394,11 +398,7 @@ def fail_init(channel, error, status):
 
 def take_snapshot(channel, template):
     """Runs the function's hooks; between those before and after, a template is forked. Returns in each fork."""
-    sys.path.insert(0, OWN_FOLDER)
-    try:
-        import kobel_snapshot
-    finally:
-        sys.path.remove(OWN_FOLDER)
+    kobel_snapshot = import_own("kobel_snapshot")
     try:
         kobel_snapshot.run_before_hooks()
     except Exception as error:
