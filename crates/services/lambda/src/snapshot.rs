@@ -77,14 +77,14 @@ impl Snapshots {
     /// The snapshot of a version, for use; `None` where there is none that lives.
     pub fn take(&self, version: &Version) -> Option<Arc<Snapshot>> {
         let mut entries = self.entries();
-        let newest = entries.values().map(|entry| entry.used).max().unwrap_or(0);
+        let used = next_use(&entries);
         let entry = entries.get_mut(&Key::of(version))?;
         let State::Taken(snapshot) = &entry.state else { return None };
         if !snapshot.template.is_alive() {
             entry.state = State::Gone;
             return None;
         }
-        entry.used = newest + 1;
+        entry.used = used;
         Some(snapshot.clone())
     }
 
@@ -119,7 +119,7 @@ impl Snapshots {
     /// Says what came of it.
     pub fn finish(&self, version: &Arc<Version>, state: State) {
         let mut entries = self.entries();
-        let used = entries.values().map(|entry| entry.used).max().unwrap_or(0) + 1;
+        let used = next_use(&entries);
         entries.insert(Key::of(version), Entry { version: version.clone(), state, used });
         let too_many = drop_oldest(&mut entries);
         drop(entries);
@@ -172,6 +172,11 @@ impl Snapshots {
     fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
         self.inner.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The number of a use that comes after all others.
+fn next_use(entries: &HashMap<Key, Entry>) -> u64 {
+    entries.values().map(|entry| entry.used).max().unwrap_or(0) + 1
 }
 
 /// Takes out what exceeds [`SNAPSHOTS_MAX`].
