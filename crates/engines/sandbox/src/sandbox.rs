@@ -309,9 +309,7 @@ impl Sandbox {
         let stem = stem::of(spec, resolved, &layout).map_err(unforkable)?;
         let command = plan::command(spec, resolved, &layout, self.inner.config.endpoint_port);
         let starting = namespaces::start(spec, command, Conversation::Channel, Bearing::Template(stem));
-        let spawned = deadline::within(spec.init_timeout, begin(driver, starting)).await;
-        let spawned = spawned.ok_or(StartError::Timeout { after: spec.init_timeout })?;
-        spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
+        begin_within(spec.init_timeout, driver, starting).await
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -329,11 +327,8 @@ impl Sandbox {
         let Driver::Namespaces(driver) = &self.inner.driver else { return Err(unforkable(NO_NAMESPACES)) };
         let command = plan::command(spec, resolved, &Layout::of_lambda(), self.inner.config.endpoint_port);
         let bearing = Bearing::OfTemplate(template.id().to_owned());
-        let spawning = begin(driver, namespaces::start(spec, command, Conversation::Channel, bearing));
         // A template has run the function's code: nobody knows whether it does what it is told.
-        let spawned = deadline::within(spec.init_timeout, spawning).await;
-        let spawned = spawned.ok_or(StartError::Timeout { after: spec.init_timeout })?;
-        spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
+        begin_within(spec.init_timeout, driver, namespaces::start(spec, command, Conversation::Channel, bearing)).await
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -469,6 +464,17 @@ async fn begin(
     starting: std::io::Result<namespaces::Starting>,
 ) -> std::io::Result<Spawned> {
     driver.spawn(starting?).await
+}
+
+#[cfg(target_os = "linux")]
+async fn begin_within(
+    limit: Duration,
+    driver: &namespaces::Namespaces,
+    starting: std::io::Result<namespaces::Starting>,
+) -> Result<Spawned, StartError> {
+    let spawned = deadline::within(limit, begin(driver, starting)).await;
+    let spawned = spawned.ok_or(StartError::Timeout { after: limit })?;
+    spawned.map_err(|error| StartError::Environment { reason: error.to_string() })
 }
 
 fn unforkable(reason: &str) -> StartError {
