@@ -74,7 +74,7 @@ pub(crate) struct Starting {
     bearing: Bearing,
     /// The names of external extensions.
     extensions: Vec<String>,
-    /// The function's variables, which a runtime that is forked is told first.
+    /// The function's variables: a runtime that is forked is told them first, a program is executed with them.
     variables: BTreeMap<String, String>,
 }
 
@@ -118,19 +118,15 @@ pub(crate) fn start_monitor(spec: &EnvironmentSpec, command: Command, function_m
 
 fn start_with(
     spec: &EnvironmentSpec,
-    mut command: Command,
+    command: Command,
     conversation: Conversation,
     bearing: Bearing,
     names: Vec<String>,
 ) -> Starting {
     let programs =
         names.iter().take(extensions::EXTENSIONS_MAX).map(|name| format!("{}/{name}", extensions::FOLDER)).collect();
-    let extensions = message::Extensions { programs, variables: extensions::variables(&command.variables) };
-    let told = !matches!(bearing, Bearing::Program(_) | Bearing::Archived);
-    let variables = if told { command.variables.clone() } else { BTreeMap::new() };
-    if conversation == Conversation::Channel {
-        command.variables.insert(CHANNEL_VARIABLE.to_owned(), crate::launcher::CHANNEL_FD.to_string());
-    }
+    let theirs = if names.is_empty() { Vec::new() } else { extensions::variables(&command.variables) };
+    let extensions = message::Extensions { programs, variables: theirs };
     let limits = Limits {
         memory_bytes: u64::from(spec.memory_mb) << 20,
         tmp_bytes: u64::from(spec.ephemeral_storage_mb) << 20,
@@ -140,7 +136,8 @@ fn start_with(
     let start = Start {
         id: spec.id.clone(),
         arguments: command.arguments,
-        variables: command.variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        // Told to the runtime, or given to its program: known when it is asked for.
+        variables: Vec::new(),
         code: spec.image.is_none().then(|| spec.code.clone()),
         layers: if spec.image.is_none() { spec.layers.clone() } else { Vec::new() },
         lang: command.lang,
@@ -153,6 +150,7 @@ fn start_with(
         origin: Origin::Program,
         extensions,
     };
+    let variables = command.variables;
     Starting { start, conversation, network: spec.network, bearing, extensions: names, variables }
 }
 
@@ -204,7 +202,7 @@ impl Namespaces {
 
     /// Makes an environment and starts its runtime.
     pub(crate) async fn spawn(&self, starting: Starting) -> io::Result<Spawned> {
-        let Starting { mut start, conversation, network, bearing, extensions: names, variables } = starting;
+        let Starting { mut start, conversation, network, bearing, extensions: names, mut variables } = starting;
         let client = self.client()?;
         start.network = self.reached(network, client.prepared())?;
         let network = start.network;
@@ -253,7 +251,14 @@ impl Namespaces {
         let extensions_output = if names.is_empty() { None } else { Some(io::pipe()?) };
         descriptors.extend(extensions_output.as_ref().map(|(_, theirs)| theirs.as_fd()));
         let limits = start.limits;
-        if let (Some((ours, _)), true) = (&channel, start.origin != Origin::Program) {
+        if start.origin == Origin::Program {
+            if channel.is_some() {
+                variables.insert(CHANNEL_VARIABLE.to_owned(), crate::launcher::CHANNEL_FD.to_string());
+            }
+            start.variables = variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        } else if let Some((ours, _)) = &channel {
+            // What is forked is told its variables, and has no use for a command line.
+            start.arguments.clear();
             let is_template = matches!(start.origin, Origin::Stem { is_template: true, .. });
             io::Write::write_all(&mut &*ours, &session::specialise(&variables, is_template)?)?;
         }
