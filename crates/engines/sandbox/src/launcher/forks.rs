@@ -80,6 +80,8 @@ impl Launcher {
         match template.hear() {
             template::Answer::Inside { serial, pid } => match self.check(serial, pid) {
                 Ok(()) => self.adopt(serial, pid),
+                // A hook may have failed, which ends it as soon as it is born: that is told as the end of a runtime is.
+                Err(_) if self.is_unknown_child(pid) && sys::has_ended(pid) => self.adopt(serial, pid),
                 Err(error) => self.fail(serial, &error),
             },
             template::Answer::Failed { serial, pid, error } => {

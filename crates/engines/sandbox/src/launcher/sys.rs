@@ -100,11 +100,22 @@ pub(super) fn wait(pid: i32) -> io::Result<(i32, i32)> {
 
 /// Whether it is a child of this process that was not reaped yet.
 pub(super) fn is_child(pid: i32) -> bool {
+    look_at_child(pid).is_some()
+}
+
+/// Whether it is a child that has ended and was not reaped yet.
+pub(super) fn has_ended(pid: i32) -> bool {
+    look_at_child(pid) == Some(true)
+}
+
+/// Whether a child has ended, which stays to be reaped; `None` where it is no child.
+fn look_at_child(pid: i32) -> Option<bool> {
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
-    // SAFETY: the kernel writes into a structure of ours.
+    // SAFETY: the kernel writes into a structure of ours, and leaves its process zero where none has ended.
     unsafe {
         let mut information: libc::siginfo_t = std::mem::zeroed();
-        libc::waitid(libc::P_PID, pid as libc::id_t, &raw mut information, options) == 0
+        let found = libc::waitid(libc::P_PID, pid as libc::id_t, &raw mut information, options) == 0;
+        found.then(|| information.si_pid() != 0)
     }
 }
 
