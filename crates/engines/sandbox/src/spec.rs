@@ -11,6 +11,9 @@ use crate::credentials::RoleCredentials;
 use crate::network::Network;
 use crate::{FunctionError, Telemetry};
 
+/// Memory with which a function has one vCPU, as on Lambda.
+pub(crate) const MB_PER_VCPU: u32 = 1769;
+
 /// Everything that one execution environment is made from.
 #[derive(Clone, Debug)]
 pub struct EnvironmentSpec {

@@ -9,13 +9,10 @@ use crate::class_cache;
 use crate::launcher::message::Stem;
 use crate::plan::{self, Layout};
 use crate::runtimes::{Family, Resolved, Runtime};
-use crate::spec::{EnvironmentSpec, StartMode};
+use crate::spec::{EnvironmentSpec, MB_PER_VCPU, StartMode};
 
 /// The first Python whose collector can be told to leave what lives alone (`gc.freeze`).
 const PYTHON_MINOR_MIN: u32 = 7;
-/// The most memory with which a function has one vCPU at most. A forked Node.js has no threads that compile and
-/// collect beside the program, which only matters with more.
-const ONE_CPU_MEMORY_MB: u32 = 1769;
 /// Variables, by the start of their names, that interpreters and their libraries read when they boot.
 const BOOT_VARIABLES: [&str; 13] = [
     "PYTHON",
@@ -58,9 +55,8 @@ fn is_forkable(runtime: &Runtime, memory_mb: u32) -> Result<(), &'static str> {
     }
     match runtime.family {
         Family::Python if runtime.version.minor < PYTHON_MINOR_MIN => Err("Python before 3.7 is not forked"),
-        Family::Nodejs if memory_mb > ONE_CPU_MEMORY_MB => {
-            Err("more than 1769 MB, for which Node.js needs its threads")
-        }
+        // A forked Node.js has no threads that compile and collect beside the program, which only matters with more.
+        Family::Nodejs if memory_mb > MB_PER_VCPU => Err("more than 1769 MB, for which Node.js needs its threads"),
         Family::Python | Family::Nodejs | Family::Ruby => Ok(()),
         Family::Java => Err("a JVM's threads cannot be forked"),
         Family::Dotnet | Family::Provided => Err("there is no stem for this runtime"),

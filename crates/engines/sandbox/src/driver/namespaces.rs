@@ -3,8 +3,8 @@
 mod client;
 mod features;
 mod memory;
+mod starting;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as UnixStreams;
@@ -26,19 +26,14 @@ use crate::cgroup::{Group, Limits};
 use crate::config::Config;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::extensions;
-use crate::launcher::message::{self, MachineFiles, Origin, Start, Stem};
+use crate::launcher::message::{self, MachineFiles, Origin};
 use crate::network::{self, Network, Outside};
-use crate::plan::Command;
 use crate::session::{self, CHANNEL_VARIABLE};
-use crate::spec::{EnvironmentSpec, StartMode};
+use crate::spec::StartMode;
 use client::{Client, Life, Prepared};
 use memory::MemoryWatch;
+pub(crate) use starting::{Bearing, Starting, start, start_monitor};
 
-/// Processes and threads of an environment, as on Lambda.
-const PIDS_MAX: u32 = 1024;
-/// Memory that is one vCPU on Lambda.
-const MB_PER_VCPU: u64 = 1769;
 /// The first byte of the report when an environment is set up.
 const READY: u8 = b'R';
 
@@ -60,108 +55,6 @@ pub(crate) struct Settings {
     pub machine: Option<MachineFiles>,
     /// What functions reach that say nothing else; not said where it may depend on the host.
     pub network: Option<Network>,
-}
-
-/// The weight of work in the background, where a vCPU of a function has 1,024.
-const BACKGROUND_CPU_SHARES: u64 = 128;
-
-/// A start that has not been asked for yet.
-pub(crate) struct Starting {
-    start: Start,
-    conversation: Conversation,
-    /// What the specification asks for.
-    network: Option<Network>,
-    bearing: Bearing,
-    /// The names of external extensions.
-    extensions: Vec<String>,
-    /// The function's variables: a runtime that is forked is told them first, a program is executed with them.
-    variables: BTreeMap<String, String>,
-}
-
-/// What may bear the runtime of a start.
-pub(crate) enum Bearing {
-    /// Its program is executed, and why.
-    Program(&'static str),
-    /// Its program is executed, a JVM that maps an archive of its classes.
-    Archived,
-    /// The first of these stems that has booted; its program is executed until one has.
-    Stem(Vec<Stem>),
-    /// The stem alone; it becomes a template.
-    Template(Stem),
-    /// The template that is this environment.
-    OfTemplate(String),
-}
-
-/// The start of an environment.
-pub(crate) fn start(
-    spec: &EnvironmentSpec,
-    command: Command,
-    conversation: Conversation,
-    bearing: Bearing,
-) -> io::Result<Starting> {
-    Ok(start_with(spec, command, conversation, bearing, extensions::external(spec)?))
-}
-
-fn cpu_shares(memory_mb: u32) -> u64 {
-    u64::from(memory_mb) * 1024 / MB_PER_VCPU
-}
-
-/// The start of a virtual machine's monitor, beside which nothing of the function runs.
-/// Its share of the CPU is that of a function with `function_mb`.
-pub(crate) fn start_monitor(spec: &EnvironmentSpec, command: Command, function_mb: u32) -> Starting {
-    let own = Bearing::Program("a virtual machine");
-    let mut starting = start_with(spec, command, Conversation::Channel, own, Vec::new());
-    starting.network = Some(Network::Kobel);
-    starting.start.limits.cpu_shares = cpu_shares(function_mb);
-    starting
-}
-
-fn start_with(
-    spec: &EnvironmentSpec,
-    command: Command,
-    conversation: Conversation,
-    bearing: Bearing,
-    names: Vec<String>,
-) -> Starting {
-    let programs =
-        names.iter().take(extensions::EXTENSIONS_MAX).map(|name| format!("{}/{name}", extensions::FOLDER)).collect();
-    let theirs = if names.is_empty() { Vec::new() } else { extensions::variables(&command.variables) };
-    let extensions = message::Extensions { programs, variables: theirs };
-    let limits = Limits {
-        memory_bytes: u64::from(spec.memory_mb) << 20,
-        tmp_bytes: u64::from(spec.ephemeral_storage_mb) << 20,
-        pids_max: PIDS_MAX,
-        cpu_shares: cpu_shares(spec.memory_mb),
-    };
-    let start = Start {
-        id: spec.id.clone(),
-        arguments: command.arguments,
-        // Told to the runtime, or given to its program: known when it is asked for.
-        variables: Vec::new(),
-        code: spec.image.is_none().then(|| spec.code.clone()),
-        layers: if spec.image.is_none() { spec.layers.clone() } else { Vec::new() },
-        lang: command.lang,
-        classes: command.classes,
-        image_root: command.image_root,
-        working_dir: command.working_dir,
-        limits,
-        // Chosen when it is asked for.
-        network: Network::Kobel,
-        origin: Origin::Program,
-        extensions,
-    };
-    let variables = command.variables;
-    Starting { start, conversation, network: spec.network, bearing, extensions: names, variables }
-}
-
-impl Starting {
-    /// As work that nobody waits for: without the extensions of the function's layers, and after all others' CPU time.
-    pub(crate) fn in_background(mut self) -> Starting {
-        self.start.limits.cpu_shares = BACKGROUND_CPU_SHARES;
-        self.extensions.clear();
-        self.start.extensions.programs.clear();
-        self
-    }
 }
 
 impl Namespaces {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::initrd::Shown;
 use crate::launcher::CHANNEL_FD;
+use crate::spec::MB_PER_VCPU;
 
 /// Where a jail shows the monitor what it starts: the kernel, its first files, and Kobel for the guest.
 pub(super) const MACHINE_DIR: &str = "/var/machine";
@@ -15,8 +16,7 @@ const GUEST_MB: u32 = 160;
 const MONITOR_MB: u32 = 384;
 /// `/tmp` of the monitor, which keeps nothing there.
 pub(super) const MONITOR_TMP_MB: u32 = 1;
-/// Memory that is one vCPU on Lambda, and the most vCPUs of a function.
-const MB_PER_VCPU: u32 = 1769;
+/// The most vCPUs of a function, as on Lambda.
 const VCPUS_MAX: u32 = 6;
 /// Translated code that an emulator keeps, in MB.
 const TRANSLATIONS_MB: u32 = 64;
